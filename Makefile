@@ -1,0 +1,87 @@
+# Works on a fresh machine that has make, bash and Python 3.11 or newer with pip and venv.
+# The environment lies in .venv and is made or brought up to date when a target needs it.
+#
+#   make demo     transcribe the sample clips with the bundled checkpoint
+#   make test     run the tests (without those marked slow)
+#   make check    everything that must pass before a change lands
+#   make bench    measure time and memory beside the reference implementation
+#   make docs     build the documentation into site/
+#   make format   rewrite the sources in the project's format
+#   make clean    remove the environment and everything that was built
+#
+# Another interpreter: make demo PYTHON=python3.12
+
+SHELL := bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+TORCH := $(shell grep '^torch==' constraints.txt)
+BENCHMARKS := $(sort $(wildcard benchmarks/*.py))
+
+# Both files are touched last, so an interrupted installation is taken up again.
+RUNTIME := $(VENV)/installed-runtime
+DEVELOPMENT := $(VENV)/installed-development
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check format-check lint types imports docs bench format clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(RUNTIME)
+	$(BIN)/wav2vec2-conformer transcribe --demo
+
+test: $(DEVELOPMENT)
+	$(BIN)/python -m pytest
+
+check: format-check lint types imports test docs
+
+format-check: $(DEVELOPMENT)
+	$(BIN)/ruff format --check .
+
+lint: $(DEVELOPMENT)
+	$(BIN)/ruff check .
+
+types: $(DEVELOPMENT)
+	$(BIN)/mypy
+
+imports: $(DEVELOPMENT)
+	$(BIN)/lint-imports
+
+docs: $(DEVELOPMENT)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+bench: $(DEVELOPMENT)
+	@set -e; for benchmark in $(BENCHMARKS); do \
+	  echo "== $$benchmark"; $(BIN)/python "$$benchmark"; \
+	done
+
+format: $(DEVELOPMENT)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) site dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	  .import_linter_cache
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "There is no '$(PYTHON)'. Install Python 3.11 or newer, or name it:" \
+	    "make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." \
+	    "Name another one: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# torch goes in first: where a CPU wheel is at hand, it is taken, and no later step asks again.
+$(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet "$(TORCH)" -c constraints.txt
+	$(PIP) install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(DEVELOPMENT): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet "$(TORCH)" -c constraints.txt
+	$(PIP) install --quiet -c constraints.txt -e '.[dev,docs]'
+	@touch $(RUNTIME) $@

@@ -1,0 +1,76 @@
+"""Wav2Vec2-Conformer: the speech model, its heads, and what people do with them.
+
+Names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
+    from wav2vec2_conformer.inference.transcriber import Transcriber
+    from wav2vec2_conformer.models.audio_frame_classification import (
+        Wav2Vec2ConformerForAudioFrameClassification,
+    )
+    from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
+    from wav2vec2_conformer.models.encoder import Wav2Vec2ConformerEncoder
+    from wav2vec2_conformer.models.model import Wav2Vec2ConformerModel
+    from wav2vec2_conformer.models.pretraining import (
+        Wav2Vec2ConformerForPreTraining,
+        Wav2Vec2ConformerForPreTrainingOutput,
+    )
+    from wav2vec2_conformer.models.registration import register
+    from wav2vec2_conformer.models.sampling import (
+        _compute_mask_indices,
+        _sample_negative_indices,
+    )
+    from wav2vec2_conformer.models.sequence_classification import (
+        Wav2Vec2ConformerForSequenceClassification,
+    )
+    from wav2vec2_conformer.models.xvector import Wav2Vec2ConformerForXVector
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Transcriber": "inference.transcriber",
+    "Wav2Vec2ConformerConfig": "configuration",
+    "Wav2Vec2ConformerEncoder": "models.encoder",
+    "Wav2Vec2ConformerForAudioFrameClassification": "models.audio_frame_classification",
+    "Wav2Vec2ConformerForCTC": "models.ctc",
+    "Wav2Vec2ConformerForPreTraining": "models.pretraining",
+    "Wav2Vec2ConformerForPreTrainingOutput": "models.pretraining",
+    "Wav2Vec2ConformerForSequenceClassification": "models.sequence_classification",
+    "Wav2Vec2ConformerForXVector": "models.xvector",
+    "Wav2Vec2ConformerModel": "models.model",
+    "_compute_mask_indices": "models.sampling",
+    "_sample_negative_indices": "models.sampling",
+    "register": "models.registration",
+}
+
+__all__ = [
+    "Transcriber",
+    "Wav2Vec2ConformerConfig",
+    "Wav2Vec2ConformerEncoder",
+    "Wav2Vec2ConformerForAudioFrameClassification",
+    "Wav2Vec2ConformerForCTC",
+    "Wav2Vec2ConformerForPreTraining",
+    "Wav2Vec2ConformerForPreTrainingOutput",
+    "Wav2Vec2ConformerForSequenceClassification",
+    "Wav2Vec2ConformerForXVector",
+    "Wav2Vec2ConformerModel",
+    "_compute_mask_indices",
+    "_sample_negative_indices",
+    "register",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from the module it lives in."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Name what can be loaded."""
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,1 @@
+"""The command line: `wav2vec2-conformer`, one file a command."""

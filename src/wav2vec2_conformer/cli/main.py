@@ -1,0 +1,64 @@
+"""Entry point of the command line.
+
+torch is imported inside the commands, so that `--help` is instant.
+"""
+
+import io
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from wav2vec2_conformer.cli.finetune import finetune
+from wav2vec2_conformer.cli.transcribe import transcribe
+from wav2vec2_conformer.errors import Wav2Vec2ConformerError
+
+EXIT_NOTHING_DONE = 1
+
+app = typer.Typer(
+    name="wav2vec2-conformer",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("transcribe")(transcribe)
+app.command("finetune")(finetune)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"wav2vec2-conformer {version('wav2vec2-conformer')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Every use of the Wav2Vec2-Conformer speech model.
+
+    Exit codes: 0 all done, 1 nothing done, 2 wrong usage, 3 some inputs failed, 130
+    interrupted.
+    """
+
+
+def run() -> None:
+    """Run the command line and exit.
+
+    An error that the user can act on becomes one line on stderr and exit code 1. Any other
+    exception is a bug and keeps its traceback.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Transcripts of any language, whatever the console's encoding.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        app()
+    except Wav2Vec2ConformerError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_NOTHING_DONE)

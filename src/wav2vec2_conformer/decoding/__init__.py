@@ -1,0 +1,1 @@
+"""Log-probabilities to hypotheses. Knows neither model nor tokenizer, only numpy."""

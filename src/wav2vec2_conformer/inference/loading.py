@@ -1,0 +1,94 @@
+"""A checkpoint folder or hub name to a CTC model and its processor."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import Wav2Vec2Processor
+
+from wav2vec2_conformer.checkpoints.bundled import bundled_checkpoint_path
+from wav2vec2_conformer.errors import CheckpointError, InputError
+from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
+
+_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")  # owner/name, or an old plain name
+COMPUTE_TYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+def load_ctc(
+    checkpoint: str | Path | None, *, device: str, compute_type: str
+) -> tuple[Wav2Vec2ConformerForCTC, Any]:
+    """Load a fine-tuned model and its processor.
+
+    Args:
+        checkpoint: A folder, a model of the Hugging Face hub, or None for the bundled one.
+        device: `auto` (CUDA where there is one), or a torch device such as `cpu` or `cuda:1`.
+        compute_type: `float32`, `bfloat16` or `float16`.
+
+    Returns:
+        The model in eval mode on its device, and its `Wav2Vec2Processor`.
+
+    Raises:
+        CheckpointError: When it cannot be read, or holds no CTC head, no vocabulary,
+            or another architecture.
+        InputError: When the device or the compute type does not exist here.
+    """
+    if compute_type not in COMPUTE_TYPES:
+        raise InputError(
+            f"compute_type must be one of {', '.join(COMPUTE_TYPES)}, but is {compute_type!r}."
+        )
+    torch_device = choose_device(device)
+    place = bundled_checkpoint_path() if checkpoint is None else checkpoint
+    if not Path(place).exists() and not _HUB_NAME.fullmatch(str(place)):
+        raise CheckpointError(f"{place}: no such folder.")
+    if Path(place).exists() and not (Path(place) / "config.json").is_file():
+        raise CheckpointError(
+            f"{place}: is no checkpoint: there is no config.json in it. Name "
+            "the folder that a training run or `save_pretrained` wrote."
+        )
+    try:
+        model, report = Wav2Vec2ConformerForCTC.from_pretrained(
+            place, dtype=COMPUTE_TYPES[compute_type], output_loading_info=True
+        )
+    except OSError as error:
+        raise CheckpointError(f"{place}: the model cannot be loaded: {_one_line(error)}") from error
+    if any(key.startswith("lm_head") for key in report["missing_keys"]):
+        raise CheckpointError(
+            f"{place}: has no CTC head (lm_head), so it is a pre-trained checkpoint, or one "
+            "of another task. Fine-tune it for transcription first."
+        )
+    try:
+        processor = Wav2Vec2Processor.from_pretrained(place)
+    except (OSError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{place}: the processor (vocab.json and preprocessor_config.json) cannot be "
+            f"loaded: {_one_line(error)}"
+        ) from error
+    return model.to(torch_device).eval(), processor
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def choose_device(device: str) -> torch.device:
+    """Return the torch device that a name stands for.
+
+    Raises:
+        InputError: When there is no such device here.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"the device {device!r} cannot be used here: {str(error).splitlines()[0]} Allowed "
+            "are auto, cpu, and cuda where torch has it."
+        ) from error
+    return chosen

@@ -1,0 +1,1 @@
+"""The model classes of the specification. They alone read the configuration."""

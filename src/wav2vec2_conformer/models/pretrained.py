@@ -1,0 +1,184 @@
+"""What all model classes share: loading, saving, initial weights, frame counts."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers import initialization as init
+
+from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
+from wav2vec2_conformer.errors import CheckpointError, InputError
+from wav2vec2_conformer.nn.attention import SelfAttention
+from wav2vec2_conformer.nn.feature_projection import FeatureProjection
+from wav2vec2_conformer.nn.lengths import padding_mask_from_lengths
+from wav2vec2_conformer.nn.positions import RotaryPositions
+from wav2vec2_conformer.nn.quantizer import GumbelVectorQuantizer
+from wav2vec2_conformer.nn.unused_convolution import UnusedPositionalConvolution
+from wav2vec2_conformer.nn.xvector import AMSoftmaxLoss
+
+# Weights whose absence from a file is no sign of another architecture.
+MAY_BE_MISSING = ("masked_spec_embed", "pos_conv_embed", "num_batches_tracked", "inv_freq")
+
+
+def _init_uniform(linear: nn.Linear) -> None:
+    """Draw weight and bias uniformly within one over the square root of the input width."""
+    bound = linear.in_features**-0.5
+    init.uniform_(linear.weight, -bound, bound)
+    init.uniform_(linear.bias, -bound, bound)
+
+
+class Wav2Vec2ConformerPreTrainedModel(PreTrainedModel):
+    """Base of the model classes; not used on its own."""
+
+    config_class = Wav2Vec2ConformerConfig
+    base_model_prefix = "wav2vec2_conformer"
+    main_input_name = "input_values"
+    input_modalities = "audio"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _no_split_modules = ["ConformerLayer"]  # noqa: RUF012 - the name and type transformers reads
+    _keys_to_ignore_on_load_missing = [  # noqa: RUF012
+        r"masked_spec_embed",
+        r"pos_conv_embed\.",
+        r"inv_freq",
+    ]
+
+    config: Wav2Vec2ConformerConfig
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: Any, *model_args: Any, **kwargs: Any
+    ) -> Any:
+        """Load a checkpoint: a folder or the name of one on the hub.
+
+        Reads safetensors and `.bin` files (the latter without running any code in them), in one
+        piece or sharded. Takes the arguments of `transformers.PreTrainedModel.from_pretrained`.
+
+        Args:
+            pretrained_model_name_or_path: Folder or name.
+            *model_args: Arguments of the model class.
+            **kwargs: `dtype`, `attn_implementation`, configuration values, ...
+
+        Returns:
+            The model in evaluation mode; with `output_loading_info=True` also a dictionary.
+
+        Raises:
+            CheckpointError: The files are of another architecture.
+        """
+        want_info = kwargs.pop("output_loading_info", False)
+        model, info = super().from_pretrained(
+            pretrained_model_name_or_path, *model_args, output_loading_info=True, **kwargs
+        )
+        prefix = "" if model.base_model is model else f"{cls.base_model_prefix}."
+        missing = sorted(
+            key
+            for key in info["missing_keys"]
+            if key.startswith(prefix) and not any(part in key for part in MAY_BE_MISSING)
+        )
+        if missing:
+            unexpected = ", ".join(sorted(info["unexpected_keys"])[:5]) or "none"
+            raise CheckpointError(
+                f"{pretrained_model_name_or_path} does not hold the weights of a "
+                f"Wav2Vec2-Conformer of this configuration: {len(missing)} are missing "
+                f"({', '.join(missing[:5])}, ...); found instead: {unexpected}. "
+                "Use the files that belong to the config.json"
+            )
+        return (model, info) if want_info else model
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:  # noqa: C901, PLR0912 - a branch a module
+        """Draw the first weights of a module, as the released models were drawn."""
+        if isinstance(module, nn.Linear):
+            init.normal_(module.weight, std=self.config.initializer_range)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        elif isinstance(module, nn.Conv1d):
+            init.kaiming_normal_(module.weight)
+            if module.bias is not None:
+                bound = (module.groups / (module.in_channels * module.kernel_size[0])) ** 0.5
+                init.uniform_(module.bias, -bound, bound)
+        elif isinstance(module, nn.LayerNorm | nn.GroupNorm | nn.BatchNorm1d):
+            init.ones_(module.weight)
+            init.zeros_(module.bias)
+            if isinstance(module, nn.BatchNorm1d):
+                init.zeros_(module.running_mean)
+                init.ones_(module.running_var)
+                init.zeros_(module.num_batches_tracked)
+        elif isinstance(module, SelfAttention):
+            if module.positions == "relative":
+                init.xavier_uniform_(module.pos_bias_u)
+                init.xavier_uniform_(module.pos_bias_v)
+        elif isinstance(module, RotaryPositions):
+            init.copy_(module.inv_freq, module.frequencies())
+        elif isinstance(module, FeatureProjection):
+            _init_uniform(module.projection)
+        elif isinstance(module, GumbelVectorQuantizer):
+            init.normal_(module.weight_proj.weight)
+            init.zeros_(module.weight_proj.bias)
+            init.uniform_(module.codevectors)
+        elif isinstance(module, AMSoftmaxLoss):
+            init.normal_(module.weight)
+        elif isinstance(module, UnusedPositionalConvolution):
+            halves: Any = module.conv.parametrizations["weight"]
+            init.normal_(halves.original1, std=2.0 / halves.original1[0].numel() ** 0.5)
+            init.copy_(halves.original0, halves.original1.norm(dim=(0, 1), keepdim=True))
+            init.zeros_(module.conv.bias)
+        self._init_own_parameters(module)
+
+    def _init_own_parameters(self, module: nn.Module) -> None:
+        """Draw the parameters that a model class owns itself, beside its modules."""
+        embedding = getattr(module, "masked_spec_embed", None)
+        if isinstance(embedding, nn.Parameter):
+            init.uniform_(embedding)
+        layer_weights = getattr(module, "layer_weights", None)
+        if isinstance(layer_weights, nn.Parameter):
+            init.constant_(layer_weights, 1.0 / layer_weights.numel())
+        for name in ("project_hid", "project_q"):
+            projection = getattr(module, name, None)
+            if isinstance(projection, nn.Linear):
+                _init_uniform(projection)
+
+    def _base(self) -> Any:
+        """Return the bare model (`Wav2Vec2ConformerModel`)."""
+        return getattr(self, self.base_model_prefix, self)
+
+    def _get_feat_extract_output_lengths(
+        self, input_lengths: Tensor | int, add_adapter: bool | None = None
+    ) -> Tensor:
+        """Return how many frames come of how many samples.
+
+        Args:
+            input_lengths: Numbers of samples, of any shape.
+            add_adapter: Whether to count what is left after the adapter; by default as the
+                configuration says.
+        """
+        lengths: Tensor = self._base().feature_extractor.output_lengths(
+            torch.as_tensor(input_lengths)
+        )
+        if self.config.add_adapter if add_adapter is None else add_adapter:
+            adapter = self._base().adapter
+            if adapter is None:
+                raise InputError("add_adapter=True, but this model was built without an adapter")
+            lengths = adapter.output_lengths(lengths)
+        return lengths
+
+    def _get_feature_vector_attention_mask(
+        self,
+        feature_vector_length: int,
+        attention_mask: Tensor,
+        add_adapter: bool | None = None,
+    ) -> Tensor:
+        """Return a mask of frames, True where valid, [B, feature_vector_length].
+
+        Args:
+            feature_vector_length: Number of frames T.
+            attention_mask: Mask of samples [B, L], 1 where valid, padded on the right.
+            add_adapter: As in `_get_feat_extract_output_lengths`.
+        """
+        lengths = self._get_feat_extract_output_lengths(attention_mask.sum(-1), add_adapter)
+        return ~padding_mask_from_lengths(lengths, feature_vector_length)
+
+    def freeze_feature_encoder(self) -> None:
+        """Leave the feature encoder out of training."""
+        self._base().feature_extractor.requires_grad_(requires_grad=False)

@@ -1,0 +1,243 @@
+"""Self-attention with relative, rotary or no positions.
+
+Relative positions are those of Transformer-XL (https://arxiv.org/abs/1901.02860, Section 3.3):
+    score[i, j] = ((q_i + u) k_j + (q_i + v) p_{i-j}) / sqrt(K)
+where p is a linear map of the sinusoids of i - j. Rotary positions rotate the *input* of the
+query and key projections, not queries and keys themselves: so were the released models trained.
+
+Shapes used in this file:
+    B  utterances in the batch
+    T  frames, padded to the longest utterance
+    Q  frames of one block of queries
+    D  width of the encoder
+    H  heads
+    K  width of a head
+    P  relative positions, 2T - 1
+"""
+
+import math
+from typing import Any, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from wav2vec2_conformer.nn.positions import rotate
+
+Positions = Literal["relative", "rotary"] | None
+
+# Queries are taken in blocks: the relative term of a block needs T + Q - 1 positions instead of
+# 2T - 1, and Q x T scores exist at a time instead of T x T.
+QUERY_BLOCK_FRAMES = 256
+# Above this length projected positions are not kept: 24 layers of 1024 would hold 400 MB.
+MAX_CACHED_FRAMES = 2048
+
+
+class _ProjectedPositions(NamedTuple):
+    """Result of `linear_pos` over a position table, and what it was computed from."""
+
+    weight: Tensor  # keeps the storage alive, so that its address stays unique
+    version: int
+    num_frames: int
+    projected: Tensor
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention.
+
+    Args:
+        dim: Width D.
+        num_heads: Heads H; divides D.
+        positions: `"relative"`, `"rotary"` or None.
+        dropout: Dropout of the attention weights, in training only.
+    """
+
+    def __init__(
+        self, dim: int, num_heads: int, *, positions: Positions = None, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.head_dim = dim // num_heads
+        self.positions = positions
+        self.dropout = dropout
+        self.linear_q = nn.Linear(dim, dim)
+        self.linear_k = nn.Linear(dim, dim)
+        self.linear_v = nn.Linear(dim, dim)
+        self.linear_out = nn.Linear(dim, dim)
+        if positions == "relative":
+            self.linear_pos = nn.Linear(dim, dim, bias=False)
+            self.pos_bias_u = nn.Parameter(torch.zeros(num_heads, self.head_dim))
+            self.pos_bias_v = nn.Parameter(torch.zeros(num_heads, self.head_dim))
+        self._cached: _ProjectedPositions | None = None
+
+    def forward(
+        self,
+        x: Float[Tensor, "B T D"],
+        position_table: Float[Tensor, "P D"] | None = None,
+        rotation: tuple[Float[Tensor, "T K"], Float[Tensor, "T K"]] | None = None,
+        padding_mask: Bool[Tensor, "B T"] | None = None,
+        *,
+        return_weights: bool = False,
+    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T T"] | None]:
+        """Let each frame look at all valid frames.
+
+        Args:
+            x: Frames, after the layer norm.
+            position_table: Sinusoids of relative positions; for `"relative"` only.
+            rotation: Cosines and sines; for `"rotary"` only.
+            padding_mask: True where a frame is padding. None means that no frame is.
+            return_weights: Whether to compute and return the attention weights, which costs
+                T x T memory per head.
+
+        Returns:
+            Frames of the same shape (at padded frames without meaning), and the weights or None.
+        """
+        queried = x if rotation is None else rotate(x, *rotation)
+        query = self._split_heads(self.linear_q(queried))  # (B, H, T, K)
+        key = self._split_heads(self.linear_k(queried))
+        value = self._split_heads(self.linear_v(x))
+        projected = None
+        if position_table is not None:
+            projected = self._project(position_table)  # (H, K, P)
+        if return_weights:
+            mixed, weights = self._attend_eagerly(query, key, value, projected, padding_mask)
+        else:
+            weights = None
+            if projected is None:
+                mask = None if padding_mask is None else ~padding_mask[:, None, None, :]
+                mixed = self._attend(query, key, value, mask)
+            else:
+                mixed = self._attend_in_blocks(query, key, value, projected, padding_mask)
+        return self.linear_out(mixed.transpose(1, 2).flatten(2)), weights
+
+    def _split_heads(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B H T K"]:
+        return x.unflatten(2, (self.num_heads, self.head_dim)).transpose(1, 2)
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        dropout = self.dropout if self.training else 0.0
+        return F.scaled_dot_product_attention(query, key, value, mask, dropout_p=dropout)
+
+    def _attend_in_blocks(
+        self,
+        query: Float[Tensor, "B H T K"],
+        key: Float[Tensor, "B H T K"],
+        value: Float[Tensor, "B H T K"],
+        projected: Float[Tensor, "H K P"],
+        padding_mask: Bool[Tensor, "B T"] | None,
+    ) -> Float[Tensor, "B H T K"]:
+        num_frames = query.shape[2]
+        with_u = query + self.pos_bias_u[:, None]
+        with_v = (query + self.pos_bias_v[:, None]) * self.head_dim**-0.5
+        # One block under a compiler, where the number of frames is symbolic.
+        block = num_frames if torch.compiler.is_compiling() else QUERY_BLOCK_FRAMES
+        blocks = []
+        for start in range(0, num_frames, block):
+            stop = min(start + block, num_frames)
+            bias = self._relative_scores(with_v[:, :, start:stop], projected, start)
+            if padding_mask is not None:
+                # finfo.min, not -inf: a row without any valid key must not become NaN
+                lowest = torch.finfo(bias.dtype).min
+                if bias.requires_grad:
+                    bias = bias.masked_fill(padding_mask[:, None, None, :], lowest)
+                else:
+                    bias.masked_fill_(padding_mask[:, None, None, :], lowest)
+            blocks.append(self._attend(with_u[:, :, start:stop], key, value, bias))
+        return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=2)
+
+    @staticmethod
+    def _relative_scores(
+        query: Float[Tensor, "B H Q K"], projected: Float[Tensor, "H K P"], start: int
+    ) -> Float[Tensor, "B H Q T"]:
+        """Return (q_i + v) p_{i-j} for a block of queries that begins at frame `start`.
+
+        The product is taken with the T + Q - 1 positions that the block needs. Row r then holds
+        the score of key j at column Q - 1 - r + j, so the result is a view of it with a row
+        stride that is one too short: nothing is copied.
+        """
+        batch, heads, rows, _ = query.shape
+        num_frames = (projected.shape[2] + 1) // 2
+        first = num_frames - start - rows
+        width = num_frames + rows - 1
+        # contiguous: the view below counts on it
+        scores = (query @ projected[None, :, :, first : first + width]).contiguous()
+        return scores.as_strided(
+            (batch, heads, rows, num_frames),
+            (heads * rows * width, rows * width, width - 1, 1),
+            rows - 1,
+        )
+
+    def _attend_eagerly(
+        self,
+        query: Float[Tensor, "B H T K"],
+        key: Float[Tensor, "B H T K"],
+        value: Float[Tensor, "B H T K"],
+        projected: Float[Tensor, "H K P"] | None,
+        padding_mask: Bool[Tensor, "B T"] | None,
+    ) -> tuple[Float[Tensor, "B H T K"], Float[Tensor, "B H T T"]]:
+        """The same, written as in the papers, with the weights as a result."""
+        scale = 1.0 / math.sqrt(self.head_dim)
+        if projected is None:
+            scores = (query @ key.transpose(2, 3)) * scale
+        else:
+            content = (query + self.pos_bias_u[:, None]) @ key.transpose(2, 3)
+            position = self._relative_scores(query + self.pos_bias_v[:, None], projected, 0)
+            scores = (content + position) * scale
+        if padding_mask is not None:
+            lowest = torch.finfo(scores.dtype).min
+            scores = scores.masked_fill(padding_mask[:, None, None, :], lowest)
+        weights = F.dropout(scores.softmax(dim=3), self.dropout, self.training)
+        return weights @ value, weights
+
+    def _project(self, position_table: Float[Tensor, "P D"]) -> Float[Tensor, "H K P"]:
+        """Map relative positions into the heads; in evaluation once per length.
+
+        A kept projection serves all shorter lengths as a slice. It is used again only for the
+        very same weights: same storage, same version, so casts, moves, training steps and
+        loading make it unused. Writing to `weight.data` in evaluation mode goes unseen by torch;
+        call `train()` or `eval()` after that.
+        """
+        num_frames = (position_table.shape[0] + 1) // 2
+        weight = self.linear_pos.weight
+        if (
+            self.training
+            or torch.is_grad_enabled()
+            or torch.compiler.is_compiling()
+            or torch.is_autocast_enabled(weight.device.type)
+            or num_frames > MAX_CACHED_FRAMES
+        ):
+            return self._project_table(position_table)
+        cached = self._cached
+        if not (
+            cached is not None
+            and cached.num_frames >= num_frames
+            and cached.weight.data_ptr() == weight.data_ptr()
+            and cached.weight.dtype == weight.dtype
+            and cached.weight.device == weight.device
+            and cached.version == _version(weight)
+        ):
+            # A normal tensor even under inference_mode, which would taint later training.
+            with torch.inference_mode(mode=False), torch.no_grad():
+                projected = self._project_table(position_table.clone())
+            cached = _ProjectedPositions(weight.detach(), _version(weight), num_frames, projected)
+            self._cached = cached
+        surplus = cached.num_frames - num_frames
+        return cached.projected[:, :, surplus : surplus + 2 * num_frames - 1]
+
+    def _project_table(self, position_table: Float[Tensor, "P D"]) -> Float[Tensor, "H K P"]:
+        table = position_table.to(self.linear_pos.weight.dtype)
+        return self.linear_pos(table).T.unflatten(0, (self.num_heads, self.head_dim))
+
+    def train(self, mode: bool = True) -> "SelfAttention":
+        """Switch mode and forget projected positions."""
+        self._cached = None
+        return super().train(mode)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the projected positions out of copies and pickles."""
+        return {**super().__getstate__(), "_cached": None}
+
+
+def _version(weight: Tensor) -> int:
+    """Return how often the weight was written to; tensors of inference mode are not counted."""
+    return -1 if weight.is_inference() else weight._version  # noqa: SLF001 - torch's only way

@@ -1,0 +1,148 @@
+"""Feature encoder: strided convolutions from the waveform to one vector per frame.
+
+Paper: Baevski et al. 2020, "wav2vec 2.0", https://arxiv.org/abs/2006.11477, Section 2.
+
+Shapes used in this file:
+    B  utterances in the batch
+    L  samples of the waveform, padded to the longest utterance
+    C  channels of a convolution
+    T  frames (with the released strides one frame = 320 samples = 20 ms)
+"""
+
+from collections.abc import Callable, Sequence
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from wav2vec2_conformer.nn.lengths import conv_output_lengths, padding_mask_from_lengths
+from wav2vec2_conformer.nn.normalization import MaskedChannelNorm
+from wav2vec2_conformer.nn.precision import convolve
+
+Activation = Callable[[Tensor], Tensor]
+
+
+class ConvLayer(nn.Module):
+    """One convolution, its norm and the activation.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Kernel in frames of the input.
+        stride: Stride in frames of the input.
+        bias: Whether the convolution has a bias.
+        norm: `"layer"` over channels, `"group"` over time, or None.
+        activation: Function applied last.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel_size: int,
+        stride: int,
+        bias: bool,
+        norm: str | None,
+        activation: Activation,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(in_channels, out_channels, kernel_size, stride, bias=bias)
+        if norm == "layer":
+            self.layer_norm: nn.Module = nn.LayerNorm(out_channels)
+        elif norm == "group":
+            self.layer_norm = MaskedChannelNorm(out_channels)
+        self.norm = norm
+        self.activation = activation
+
+    def forward(
+        self, x: Float[Tensor, "B C T"], lengths: Int[Tensor, " B"] | None = None
+    ) -> Float[Tensor, "B C2 T2"]:
+        """Convolve, normalise, activate.
+
+        Args:
+            x: Input.
+            lengths: Valid frames of the *output*, for the group norm. None: all are valid.
+        """
+        x = convolve(self.conv, x)
+        if self.norm == "layer":
+            x = self.layer_norm(x.transpose(1, 2)).transpose(1, 2)
+        elif self.norm == "group":
+            mask = None if lengths is None else padding_mask_from_lengths(lengths, x.shape[2])
+            x = self.layer_norm(x, mask)
+        return self.activation(x)
+
+
+class FeatureEncoder(nn.Module):
+    """A stack of `ConvLayer`s.
+
+    A valid frame never sees a padded sample, since no convolution pads. The one exception is
+    the group norm, whose statistics run over time: it is given the valid lengths.
+
+    Args:
+        channels: Channels of each layer.
+        kernel_sizes: Kernel of each layer.
+        strides: Stride of each layer.
+        bias: Whether the convolutions have biases.
+        norm: `"layer"`: in each layer; `"group"`: in the first layer only.
+        activation: Function applied at the end of each layer.
+    """
+
+    gradient_checkpointing = False
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        kernel_sizes: Sequence[int],
+        strides: Sequence[int],
+        *,
+        bias: bool,
+        norm: str,
+        activation: Activation,
+    ) -> None:
+        super().__init__()
+        self.kernel_sizes = tuple(kernel_sizes)
+        self.strides = tuple(strides)
+        self.conv_layers = nn.ModuleList(
+            ConvLayer(
+                1 if index == 0 else channels[index - 1],
+                channels[index],
+                kernel_size=kernel_sizes[index],
+                stride=strides[index],
+                bias=bias,
+                norm=norm if norm == "layer" or index == 0 else None,
+                activation=activation,
+            )
+            for index in range(len(channels))
+        )
+
+    def output_lengths(self, lengths: Int[Tensor, "..."]) -> Int[Tensor, "..."]:
+        """Return the number of frames that come of `lengths` samples."""
+        for index in range(len(self.conv_layers)):
+            lengths = self._layer_lengths(index, lengths)
+        return lengths
+
+    def _layer_lengths(self, index: int, lengths: Int[Tensor, "..."]) -> Int[Tensor, "..."]:
+        return conv_output_lengths(
+            lengths, kernel_size=self.kernel_sizes[index], stride=self.strides[index]
+        )
+
+    def forward(
+        self, waveforms: Float[Tensor, "B L"], lengths: Int[Tensor, " B"] | None = None
+    ) -> Float[Tensor, "B T C"]:
+        """Turn waveforms into frames.
+
+        Args:
+            waveforms: Samples.
+            lengths: Valid samples of each waveform. None: all are valid.
+        """
+        x = waveforms[:, None]  # (B, 1, L)
+        for index, layer in enumerate(self.conv_layers):
+            if lengths is not None:
+                lengths = self._layer_lengths(index, lengths)
+            if self.gradient_checkpointing and self.training:
+                # Non-reentrant: gradients reach the weights although the waveform has none.
+                x = checkpoint(layer, x, lengths, use_reentrant=False)
+            else:
+                x = layer(x, lengths)
+        return x.transpose(1, 2)  # (B, T, C)

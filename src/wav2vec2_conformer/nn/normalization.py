@@ -1,0 +1,85 @@
+"""Norms over time that count valid frames only.
+
+A batch norm or group norm whose statistics include padding makes an utterance's result depend
+on how far it was padded. These two skip the padding; without a mask they are torch's own.
+
+Shapes used in this file:
+    B  utterances in the batch
+    C  channels
+    T  frames, padded to the longest utterance
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+
+def _masked_moments(
+    x: Float[Tensor, "B C T"], padding_mask: Bool[Tensor, "B T"], dims: tuple[int, ...]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return mean, biased variance and count over the valid frames of `dims`, in float32."""
+    valid = (~padding_mask)[:, None, :].float()  # (B, 1, T)
+    x = x.float()
+    count = valid.sum(dims, keepdim=True).clamp(min=1.0)
+    mean = (x * valid).sum(dims, keepdim=True) / count
+    variance = ((x - mean).square() * valid).sum(dims, keepdim=True) / count
+    return mean, variance, count
+
+
+class MaskedBatchNorm1d(nn.BatchNorm1d):
+    """Batch norm whose training statistics leave padded frames out."""
+
+    def forward(
+        self,
+        x: Float[Tensor, "B C T"],
+        padding_mask: Bool[Tensor, "B T"] | None = None,
+    ) -> Float[Tensor, "B C T"]:
+        """Normalise each channel; in evaluation with the running statistics.
+
+        Args:
+            x: Input.
+            padding_mask: True where a frame is padding. None means that no frame is.
+        """
+        if padding_mask is None or not self.training:
+            return super().forward(x)
+        mean, variance, count = _masked_moments(x, padding_mask, (0, 2))
+        self._update_running_statistics(mean, variance, count)
+        scale = torch.rsqrt(variance + self.eps) * self.weight[:, None]
+        return ((x.float() - mean) * scale + self.bias[:, None]).to(x.dtype)
+
+    @torch.no_grad()
+    def _update_running_statistics(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
+        running_mean, running_var = self.running_mean, self.running_var
+        if running_mean is None or running_var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked.add_(1)
+        # as torch: no momentum means the mean over all batches so far
+        momentum = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
+        unbiased = variance * (count / (count - 1).clamp(min=1.0))
+        running_mean.lerp_(mean.flatten().to(running_mean.dtype), momentum)
+        running_var.lerp_(unbiased.flatten().to(running_var.dtype), momentum)
+
+
+class MaskedChannelNorm(nn.GroupNorm):
+    """Group norm with one group per channel: each channel is normalised over time."""
+
+    def __init__(self, num_channels: int) -> None:
+        super().__init__(num_channels, num_channels)
+
+    def forward(
+        self,
+        x: Float[Tensor, "B C T"],
+        padding_mask: Bool[Tensor, "B T"] | None = None,
+    ) -> Float[Tensor, "B C T"]:
+        """Normalise each channel of each utterance over its valid frames.
+
+        Args:
+            x: Input.
+            padding_mask: True where a frame is padding. None means that no frame is.
+        """
+        if padding_mask is None:
+            return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+        mean, variance, _ = _masked_moments(x, padding_mask, (2,))
+        scale = torch.rsqrt(variance + self.eps) * self.weight[:, None]
+        return ((x.float() - mean) * scale + self.bias[:, None]).to(x.dtype)

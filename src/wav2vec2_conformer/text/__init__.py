@@ -1,0 +1,1 @@
+"""Vocabularies, and the normalisation of text for training and scoring."""

@@ -1,0 +1,108 @@
+"""Learning rate and end of a run, by updates or by the clock, whichever is further on."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import ExportableState
+
+from wav2vec2_conformer.errors import InputError
+from wav2vec2_conformer.training.saved_state import saved_attributes
+
+
+class TrainingClock(TrainerCallback, ExportableState):
+    """Measure the time of a run over all its resumptions, and end it at a limit.
+
+    The time goes into each checkpoint, so a resumed run has what was left when the
+    checkpoint was made. At its end a run evaluates and saves, which comes on top.
+
+    Args:
+        time_limit_s: Budget in seconds of wall-clock time, None for no limit.
+
+    Raises:
+        InputError: The limit is not positive.
+    """
+
+    def __init__(self, time_limit_s: float | None = None) -> None:
+        if time_limit_s is not None and not time_limit_s > 0:
+            raise InputError(f"the time limit must be positive, got {time_limit_s} s")
+        self.time_limit_s = time_limit_s
+        self._before_s = 0.0
+        self._started_s = time.monotonic()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds of training so far, those before a resumption included."""
+        return self._before_s + time.monotonic() - self._started_s
+
+    def progress(self, step: int, max_steps: int) -> float:
+        """Return the part of the run that is done, from 0 to 1.
+
+        Args:
+            step: Updates done.
+            max_steps: Updates after which the run ends.
+        """
+        done = step / max_steps
+        if self.time_limit_s is not None:
+            done = max(done, self.elapsed_s / self.time_limit_s)
+        return min(done, 1.0)
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {
+            "args": {"time_limit_s": self.time_limit_s},
+            "attributes": {"elapsed_s": self.elapsed_s},
+        }
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,  # noqa: ARG002
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> None:
+        """Go on from the time in the checkpoint, if the run is resumed."""
+        self._before_s = saved_elapsed_s(state)
+        self._started_s = time.monotonic()
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,  # noqa: ARG002
+        control: TrainerControl,
+        **kwargs: Any,  # noqa: ARG002
+    ) -> None:
+        """Stop at the limit; at any end ask for the last log line, scores and checkpoint."""
+        if self.time_limit_s is not None and self.elapsed_s >= self.time_limit_s:
+            control.should_training_stop = True
+        if control.should_training_stop:
+            control.should_log = True
+            control.should_evaluate = args.eval_strategy != "no"
+            control.should_save = True
+
+
+def saved_elapsed_s(state: TrainerState) -> float:
+    """Return the seconds of training that a checkpoint's state tells of, 0 if none."""
+    return float(saved_attributes(state, TrainingClock).get("elapsed_s", 0.0))
+
+
+def learning_rate_factor(
+    clock: TrainingClock, *, warmup_steps: int, max_steps: int
+) -> Callable[[int], float]:
+    """Return the learning rate, as a part of its peak, as a function of updates done.
+
+    It rises linearly over the warm-up and falls linearly to 0 at the end of the run. A run
+    with a time limit reaches 0 at the limit, however fast the machine is.
+
+    Args:
+        clock: Tells how much of the run is done.
+        warmup_steps: Updates of the warm-up.
+        max_steps: Updates after which the run ends.
+    """
+
+    def factor(step: int) -> float:
+        warmup = min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
+        return warmup * (1.0 - clock.progress(step, max_steps))
+
+    return factor

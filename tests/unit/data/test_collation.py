@@ -1,0 +1,46 @@
+"""Batches are padded, masked and normalized as transformers' feature extractor does."""
+
+import numpy as np
+import torch
+from transformers import Wav2Vec2FeatureExtractor
+
+from wav2vec2_conformer.data.collation import SpeechCollator
+
+
+def examples():
+    rng = np.random.default_rng(0)
+    return [
+        {
+            "input_values": (3 * rng.standard_normal(n) + 1).astype(np.float32),
+            "labels": np.arange(5, 5 + u),
+        }
+        for n, u in [(400, 3), (700, 1), (650, 0)]
+    ]
+
+
+def test_batch_equals_the_feature_extractor():
+    batch = SpeechCollator()(examples())
+    expected = Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)(
+        [example["input_values"] for example in examples()],
+        sampling_rate=16_000,
+        padding=True,
+        return_tensors="pt",
+    )
+    torch.testing.assert_close(batch["input_values"], expected["input_values"])
+    assert torch.equal(batch["attention_mask"], expected["attention_mask"].long())
+
+
+def test_labels_are_padded_with_minus_100():
+    labels = SpeechCollator()(examples())["labels"]
+    assert labels.dtype == torch.int64
+    assert labels.tolist() == [[5, 6, 7], [5, -100, -100], [-100, -100, -100]]
+
+
+def test_without_normalization_samples_stay():
+    batch = SpeechCollator(normalize=False)(examples())
+    np.testing.assert_array_equal(batch["input_values"][1], examples()[1]["input_values"])
+
+
+def test_silence_stays_finite():
+    silent = [{"input_values": np.zeros(400, np.float32), "labels": np.array([5])}]
+    assert torch.equal(SpeechCollator()(silent)["input_values"], torch.zeros(1, 400))
