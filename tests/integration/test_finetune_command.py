@@ -33,9 +33,7 @@ def manifest(tmp_path):
             [np.sin(2 * np.pi * LETTERS_HZ[c] / 16_000 * np.arange(2560)) for c in text]
         )
         soundfile.write(tmp_path / f"{i}.wav", 0.3 * samples, 16_000)
-        lines.append(
-            {"audio_filepath": f"{i}.wav", "duration": 0.16 * len(text), "text": text}
-        )
+        lines.append({"audio_filepath": f"{i}.wav", "duration": 0.16 * len(text), "text": text})
     path = tmp_path / "clips.jsonl"
     path.write_text("\n".join(json.dumps(line) for line in lines))
     return path
@@ -220,9 +218,7 @@ def test_best_model_can_be_kept(run, tmp_path, manifest):
         save_total_limit=10,
     )
     out = tmp_path / "out"
-    scores = {
-        e["step"]: e["eval_wer"] for e in history(out / "checkpoint-4") if "eval_wer" in e
-    }
+    scores = {e["step"]: e["eval_wer"] for e in history(out / "checkpoint-4") if "eval_wer" in e}
     best = min(scores, key=lambda step: (scores[step], step))
     torch.testing.assert_close(
         load_file(out / "final" / "model.safetensors"),

@@ -148,5 +148,5 @@ def _load_array(
 
 def _read_stdin() -> bytes:
     if sys.stdin is None or sys.stdin.isatty():
-        raise AudioError("stdin: is a terminal; pipe audio into it, as in `< clip.wav`.")
+        raise AudioError("stdin: is a terminal or closed; pipe audio into it, as in `< clip.wav`.")
     return sys.stdin.buffer.read()

@@ -32,6 +32,8 @@ class CtcTrainer(Trainer):
         **kwargs: Arguments of `Trainer`, by keyword.
     """
 
+    lr_scheduler: LambdaLR | None
+
     def __init__(
         self,
         *,
@@ -87,14 +89,13 @@ class CtcTrainer(Trainer):
     ) -> LambdaLR:
         """Return the schedule of `schedule.learning_rate_factor`."""
         if self.lr_scheduler is None:
-            self.lr_scheduler = LambdaLR(
-                optimizer or self.optimizer,  # type: ignore[arg-type]
-                learning_rate_factor(
-                    self._clock,
-                    warmup_steps=int(self.args.warmup_steps),
-                    max_steps=num_training_steps,
-                ),
+            scheduled: Any = self.optimizer if optimizer is None else optimizer
+            factor = learning_rate_factor(
+                self._clock,
+                warmup_steps=int(self.args.warmup_steps),
+                max_steps=num_training_steps,
             )
+            self.lr_scheduler = LambdaLR(scheduled, factor)
             self._created_lr_scheduler = True
         return self.lr_scheduler
 

@@ -8,9 +8,7 @@ from wav2vec2_conformer.errors import InputError
 
 
 def tone(frequency_hz=440.0, num_samples=16_000):
-    return np.sin(2 * np.pi * frequency_hz * np.arange(num_samples) / 16_000).astype(
-        np.float32
-    )
+    return np.sin(2 * np.pi * frequency_hz * np.arange(num_samples) / 16_000).astype(np.float32)
 
 
 @pytest.mark.parametrize("speed", [0.9, 1.1])

@@ -79,9 +79,7 @@ def test_skipped_batches_are_those_that_were_trained_on(num_workers):
     def loader():
         sampler = DurationBatchSampler(seconds, 40.0)
         return sampler, Accelerator(cpu=True).prepare(
-            DataLoader(
-                _Echo(), batch_sampler=sampler, collate_fn=list, num_workers=num_workers
-            )
+            DataLoader(_Echo(), batch_sampler=sampler, collate_fn=list, num_workers=num_workers)
         )
 
     _, whole = loader()

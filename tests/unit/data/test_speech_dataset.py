@@ -47,9 +47,7 @@ def test_augmentation_depends_on_seed_epoch_and_index_alone(clips):
     assert len(variants | {samples(Draw(1, 2), seed=1)}) == 4
 
 
-def test_cache_gives_the_samples_again_without_the_file_being_decoded(
-    clips, tmp_path, monkeypatch
-):
+def test_cache_gives_the_samples_again_without_the_file_being_decoded(clips, tmp_path, monkeypatch):
     cached = SpeechDataset(clips, TARGETS, cache_dir=tmp_path / "cache")
     first = cached[0]["input_values"]
     decoded = SpeechDataset(clips, TARGETS)[0]["input_values"]

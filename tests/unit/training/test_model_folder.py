@@ -57,8 +57,7 @@ def test_statistics_and_frequencies_stay_in_float32(model, processor, tmp_path):
     full = {n for n, value in stored.items() if value.dtype != torch.float16}
     assert any(n.endswith("running_var") for n in full)
     assert all(
-        n.endswith(("inv_freq", "running_mean", "running_var", "num_batches_tracked"))
-        for n in full
+        n.endswith(("inv_freq", "running_mean", "running_var", "num_batches_tracked")) for n in full
     )
     assert next(v for n, v in stored.items() if n.endswith("running_var")).max() == 1e5
     assert stored["lm_head.weight"].dtype == torch.float16
