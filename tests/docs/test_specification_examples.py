@@ -17,9 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Specifying null_placement:Future
 
 # 93,680 samples give the 292 frames of the specification's first utterance.
 NUM_SAMPLES = 93_680
-TEXT = (
-    "MISTER QUILTER IS THE APOSTLE OF THE MIDDLE CLASSES AND WE ARE GLAD TO WELCOME HIS GOSPEL"
-)
+TEXT = "MISTER QUILTER IS THE APOSTLE OF THE MIDDLE CLASSES AND WE ARE GLAD TO WELCOME HIS GOSPEL"
 
 
 sampling_rate = 16_000
@@ -29,8 +27,7 @@ sampling_rate = 16_000
 def dataset() -> Dataset:
     generator = torch.Generator().manual_seed(0)
     waveforms = [
-        0.1 * torch.randn(num_samples, generator=generator)
-        for num_samples in (40_000, NUM_SAMPLES)
+        0.1 * torch.randn(num_samples, generator=generator) for num_samples in (40_000, NUM_SAMPLES)
     ]
     return Dataset.from_dict(
         {

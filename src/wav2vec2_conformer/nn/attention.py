@@ -129,25 +129,24 @@ class SelfAttention(nn.Module):
         num_frames = query.shape[2]
         with_u = query + self.pos_bias_u[:, None]
         with_v = (query + self.pos_bias_v[:, None]) * self.head_dim**-0.5
-        # One block under a compiler, where the number of frames is symbolic.
-        block = num_frames if torch.compiler.is_compiling() else QUERY_BLOCK_FRAMES
+        if torch.compiler.is_compiling():
+            # One block, as the number of frames is symbolic.
+            bias = self._relative_scores(with_v, projected, 0, num_frames)
+            return self._attend(with_u, key, value, _hide_padding(bias, padding_mask))
         blocks = []
-        for start in range(0, num_frames, block):
-            stop = min(start + block, num_frames)
-            bias = self._relative_scores(with_v[:, :, start:stop], projected, start)
-            if padding_mask is not None:
-                # finfo.min, not -inf: a row without any valid key must not become NaN
-                lowest = torch.finfo(bias.dtype).min
-                if bias.requires_grad:
-                    bias = bias.masked_fill(padding_mask[:, None, None, :], lowest)
-                else:
-                    bias.masked_fill_(padding_mask[:, None, None, :], lowest)
-            blocks.append(self._attend(with_u[:, :, start:stop], key, value, bias))
+        for start in range(0, num_frames, QUERY_BLOCK_FRAMES):
+            rows = slice(start, start + QUERY_BLOCK_FRAMES)
+            bias = self._relative_scores(with_v[:, :, rows], projected, start, num_frames)
+            bias = _hide_padding(bias, padding_mask)
+            blocks.append(self._attend(with_u[:, :, rows], key, value, bias))
         return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=2)
 
     @staticmethod
     def _relative_scores(
-        query: Float[Tensor, "B H Q K"], projected: Float[Tensor, "H K P"], start: int
+        query: Float[Tensor, "B H Q K"],
+        projected: Float[Tensor, "H K P"],
+        start: int,
+        num_frames: int,
     ) -> Float[Tensor, "B H Q T"]:
         """Return (q_i + v) p_{i-j} for a block of queries that begins at frame `start`.
 
@@ -156,12 +155,15 @@ class SelfAttention(nn.Module):
         stride that is one too short: nothing is copied.
         """
         batch, heads, rows, _ = query.shape
-        num_frames = (projected.shape[2] + 1) // 2
         first = num_frames - start - rows
         width = num_frames + rows - 1
-        # contiguous: the view below counts on it
-        scores = (query @ projected[None, :, :, first : first + width]).contiguous()
-        return scores.as_strided(
+        scores = query @ projected[None, :, :, first : first + width]
+        if torch.compiler.is_compiling():
+            # Exporters know no strided views; a compiler fuses the gather with what follows.
+            columns = torch.arange(num_frames, device=query.device)
+            columns = rows - 1 - columns[:rows, None] + columns
+            return scores.gather(3, columns.expand(batch, heads, rows, num_frames))
+        return scores.contiguous().as_strided(  # the view counts on this layout
             (batch, heads, rows, num_frames),
             (heads * rows * width, rows * width, width - 1, 1),
             rows - 1,
@@ -181,11 +183,10 @@ class SelfAttention(nn.Module):
             scores = (query @ key.transpose(2, 3)) * scale
         else:
             content = (query + self.pos_bias_u[:, None]) @ key.transpose(2, 3)
-            position = self._relative_scores(query + self.pos_bias_v[:, None], projected, 0)
+            with_v = query + self.pos_bias_v[:, None]
+            position = self._relative_scores(with_v, projected, 0, query.shape[2])
             scores = (content + position) * scale
-        if padding_mask is not None:
-            lowest = torch.finfo(scores.dtype).min
-            scores = scores.masked_fill(padding_mask[:, None, None, :], lowest)
+        scores = _hide_padding(scores, padding_mask)
         weights = F.dropout(scores.softmax(dim=3), self.dropout, self.training)
         return weights @ value, weights
 
@@ -236,6 +237,19 @@ class SelfAttention(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         """Leave the projected positions out of copies and pickles."""
         return {**super().__getstate__(), "_cached": None}
+
+
+def _hide_padding(
+    scores: Float[Tensor, "B H Q T"], padding_mask: Bool[Tensor, "B T"] | None
+) -> Float[Tensor, "B H Q T"]:
+    """Lower the scores of padded keys, in place where no gradient needs the scores."""
+    if padding_mask is None:
+        return scores
+    # finfo.min, not -inf: a row without any valid key must not become NaN
+    lowest = torch.finfo(scores.dtype).min
+    if scores.requires_grad:
+        return scores.masked_fill(padding_mask[:, None, None, :], lowest)
+    return scores.masked_fill_(padding_mask[:, None, None, :], lowest)
 
 
 def _version(weight: Tensor) -> int:

@@ -15,8 +15,8 @@ Shapes used in this file:
     K  width of a head
 """
 
+import math
 from collections.abc import Callable
-from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -34,7 +34,7 @@ def relative_position_table(
     """
     positions = torch.arange(num_frames - 1, -num_frames, -1, device=device, dtype=torch.float32)
     steps = torch.arange(0, dim, 2, device=device, dtype=torch.float32)
-    frequencies = torch.exp(steps * (-torch.log(torch.tensor(RELATIVE_BASE)).item() / dim))
+    frequencies = torch.exp(steps * (-math.log(RELATIVE_BASE) / dim))
     angles = positions[:, None] * frequencies[None, :]
     return torch.stack((angles.sin(), angles.cos()), dim=2).flatten(1)
 
@@ -62,7 +62,7 @@ class RotaryPositions(nn.Module):
         exponents = torch.arange(0, self.head_dim, 2, dtype=torch.float32) / self.head_dim
         return 1.0 / (self.base**exponents)
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "RotaryPositions":
         """Follow the module to another device, but never to another precision."""
         before = self.inv_freq
         super()._apply(fn, recurse)
