@@ -10,7 +10,7 @@ from typing import Any
 from transformers import PretrainedConfig
 from transformers.activations import ACT2FN
 
-from wav2vec2_conformer.errors import ConfigurationError
+from wav2vec2_conformer.errors import CheckpointError, ConfigurationError
 
 POSITION_EMBEDDINGS_TYPES = ("relative", "rotary", None)
 FEAT_EXTRACT_NORMS = ("group", "layer")
@@ -21,7 +21,8 @@ class Wav2Vec2ConformerConfig(PretrainedConfig):
     """All that is needed to build a Wav2Vec2-Conformer.
 
     The arguments are those of the specification, with one of our own, `exact_padding`. The
-    defaults give the base size (12 layers of 768).
+    defaults give the base size (12 layers of 768); a released checkpoint of the large size is
+    [facebook/wav2vec2-conformer-rel-pos-large](https://huggingface.co/facebook/wav2vec2-conformer-rel-pos-large).
 
     Args:
         vocab_size: Number of tokens of the CTC head. Needed by that head alone.
@@ -229,6 +230,26 @@ class Wav2Vec2ConformerConfig(PretrainedConfig):
         self._check_sizes()
         self._check_parity()
 
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """Build a configuration from the contents of a `config.json`.
+
+        Args:
+            config_dict: Its keys and values.
+            **kwargs: Values that take precedence.
+
+        Raises:
+            CheckpointError: The file belongs to another architecture.
+            ConfigurationError: The values do not describe a model that can be built.
+        """
+        model_type = config_dict.get("model_type", cls.model_type)
+        if model_type != cls.model_type:
+            raise CheckpointError(
+                f"this checkpoint is of the architecture {model_type!r}, not {cls.model_type!r}. "
+                "Load it with the model class of that architecture"
+            )
+        return super().from_dict(config_dict, **kwargs)
+
     def _check_choices(self) -> None:
         for name, allowed in (
             ("position_embeddings_type", POSITION_EMBEDDINGS_TYPES),
@@ -309,13 +330,3 @@ class Wav2Vec2ConformerConfig(PretrainedConfig):
         if self.add_adapter:
             ratio *= self.adapter_stride**self.num_adapter_layers
         return ratio
-
-    @property
-    def receptive_field_samples(self) -> int:
-        """Samples that one frame of the feature encoder sees: the shortest usable input."""
-        samples = 1
-        for kernel, stride in zip(
-            reversed(self.conv_kernel), reversed(self.conv_stride), strict=True
-        ):
-            samples = (samples - 1) * stride + kernel
-        return samples

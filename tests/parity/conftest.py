@@ -14,6 +14,7 @@ from transformers import Wav2Vec2ConformerConfig as ReferenceConfig
 
 import wav2vec2_conformer
 from wav2vec2_conformer import Wav2Vec2ConformerConfig
+from wav2vec2_conformer.nn.positions import relative_position_table
 
 HEADS = [
     "Model",
@@ -23,6 +24,7 @@ HEADS = [
     "ForAudioFrameClassification",
     "ForXVector",
 ]
+HIDDEN_SIZE = 32
 # Of the tiny front end below: samples of one frame, and between two frames.
 FIELD_SAMPLES, HOP_SAMPLES = 30, 20
 
@@ -33,9 +35,9 @@ class Pair(NamedTuple):
     ours: Any
     theirs: Any
 
-    def train(self):
+    def train(self, mode=True):
         for model in self:
-            model.train()
+            model.train(mode)
         return self
 
     def __call__(self, *args, **kwargs):
@@ -64,6 +66,15 @@ def randomize(model: nn.Module) -> None:
             module.num_batches_tracked.fill_(3)
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Tensors of these sizes are slower with two threads, which wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(params=["relative", "rotary", None], ids=str)
 def positions(request):
     return request.param
@@ -83,7 +94,7 @@ def tiny_config_kwargs(tiny_config_kwargs) -> dict[str, Any]:
     """
     return {
         **tiny_config_kwargs,
-        "hidden_size": 32,
+        "hidden_size": HIDDEN_SIZE,
         "intermediate_size": 48,
         "conv_dim": (16, 16, 16),
         "conv_kernel": (10, 3, 2),
@@ -163,6 +174,33 @@ def padded(waveforms):
 
 
 @pytest.fixture
+def drawn_masks():
+    """Return masked frames for `padded` and three distractors of each frame."""
+    mask = torch.zeros(3, 41, dtype=torch.bool)
+    mask[0, 3:19] = mask[1, 2:14] = mask[2, 5:9] = True
+    frames = torch.stack(
+        [torch.where(row)[0][torch.randint(int(row.sum()), (41, 3))] for row in mask]
+    )
+    return mask, frames + 41 * torch.arange(3)[:, None, None]
+
+
+@pytest.fixture
+def weighted_states():
+    """Return the reference's weighted sum of hidden states, with the last one normed.
+
+    So it was until transformers 5.16, and so the specification has it; later versions leave the
+    norm out there, and with it the meaning of trained `layer_weights`.
+    """
+
+    def compute(theirs, values, mask=None):
+        out = theirs.wav2vec2_conformer(values.clone(), mask, output_hidden_states=True)
+        states = torch.stack([*out.hidden_states[:-1], out.last_hidden_state])
+        return torch.einsum("l,lbtd->btd", theirs.layer_weights.softmax(0), states)
+
+    return compute
+
+
+@pytest.fixture
 def assert_equal():
     """Fail unless two results, tensors or nested tuples of them, are equal to a tolerance."""
 
@@ -170,6 +208,35 @@ def assert_equal():
         torch.testing.assert_close(ours, theirs, atol=tolerance, rtol=tolerance)
 
     return check
+
+
+@pytest.fixture
+def assert_equal_outputs(assert_equal):
+    """Fail unless all tensors that two models return are equal, and there are as many."""
+
+    def check(ours, theirs, tolerance: float = 1e-5) -> None:
+        assert set(ours.keys()) == set(theirs.keys())
+        assert_equal(dict(ours), dict(theirs), tolerance)
+
+    return check
+
+
+@pytest.fixture
+def position_inputs():
+    """Return what tells attention the positions of `num_frames` frames, in each one's form."""
+
+    def make(pair: Pair, num_frames: int) -> Pair:
+        encoder = pair.ours.encoder
+        table = rotation = theirs = None
+        if encoder.positions == "relative":
+            table = relative_position_table(num_frames, HIDDEN_SIZE, torch.device("cpu"))
+        elif encoder.positions == "rotary":
+            rotation = encoder.embed_positions(num_frames)
+        if pair.theirs.encoder.embed_positions is not None:
+            theirs = pair.theirs.encoder.embed_positions(torch.zeros(1, num_frames, HIDDEN_SIZE))
+        return Pair((table, rotation), theirs)
+
+    return make
 
 
 @pytest.fixture

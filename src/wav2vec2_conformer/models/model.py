@@ -192,7 +192,7 @@ class Wav2Vec2ConformerModel(Wav2Vec2ConformerPreTrainedModel):
             )
         if torch.compiler.is_compiling():
             return
-        shortest = self.config.receptive_field_samples
+        shortest = self.feature_extractor.receptive_field
         if input_values.shape[1] < shortest:
             raise InputError(
                 f"input_values must have at least {shortest} samples, the length of one frame; "

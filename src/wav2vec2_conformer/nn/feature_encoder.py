@@ -10,7 +10,9 @@ Shapes used in this file:
 """
 
 from collections.abc import Callable, Sequence
+from math import prod
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -18,6 +20,9 @@ from torch.utils.checkpoint import checkpoint
 from wav2vec2_conformer.nn.lengths import conv_output_lengths, padding_mask_from_lengths
 from wav2vec2_conformer.nn.normalization import MaskedChannelNorm
 from wav2vec2_conformer.nn.precision import convolve
+
+# Frames encoded at a time where no gradient is needed; 250 are 5 s with the released strides.
+BLOCK_FRAMES = 250
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -103,6 +108,8 @@ class FeatureEncoder(nn.Module):
         super().__init__()
         self.kernel_sizes = tuple(kernel_sizes)
         self.strides = tuple(strides)
+        # With a norm over time every frame depends on the whole utterance.
+        self._is_local = norm == "layer"
         self.conv_layers = nn.ModuleList(
             ConvLayer(
                 1 if index == 0 else channels[index - 1],
@@ -115,6 +122,14 @@ class FeatureEncoder(nn.Module):
             )
             for index in range(len(channels))
         )
+
+    @property
+    def receptive_field(self) -> int:
+        """Samples that one frame sees: the shortest usable waveform."""
+        samples = 1
+        for kernel_size, stride in zip(self.kernel_sizes[::-1], self.strides[::-1], strict=True):
+            samples = (samples - 1) * stride + kernel_size
+        return samples
 
     def output_lengths(self, lengths: Int[Tensor, "..."]) -> Int[Tensor, "..."]:
         """Return the number of frames that come of `lengths` samples."""
@@ -136,6 +151,13 @@ class FeatureEncoder(nn.Module):
             waveforms: Samples.
             lengths: Valid samples of each waveform. None: all are valid.
         """
+        if self._is_local and not (torch.is_grad_enabled() or torch.compiler.is_compiling()):
+            return self._encode_in_blocks(waveforms)
+        return self._encode(waveforms, lengths)
+
+    def _encode(
+        self, waveforms: Float[Tensor, "B L"], lengths: Int[Tensor, " B"] | None
+    ) -> Float[Tensor, "B T C"]:
         x = waveforms[:, None]  # (B, 1, L)
         for index, layer in enumerate(self.conv_layers):
             if lengths is not None:
@@ -146,3 +168,21 @@ class FeatureEncoder(nn.Module):
             else:
                 x = layer(x, lengths)
         return x.transpose(1, 2)  # (B, T, C)
+
+    def _encode_in_blocks(self, waveforms: Float[Tensor, "B L"]) -> Float[Tensor, "B T C"]:
+        """Encode some seconds at a time.
+
+        The first convolutions make thousands of vectors a second: a long clip's would take more
+        memory than all the rest of the model. A block gets the samples that its frames see.
+        """
+        num_samples = waveforms.shape[1]
+        hop, field = prod(self.strides), self.receptive_field
+        num_frames = (num_samples - field) // hop + 1
+        if num_frames <= BLOCK_FRAMES:
+            return self._encode(waveforms, None)
+        blocks = []
+        for start in range(0, num_frames, BLOCK_FRAMES):
+            stop = min(start + BLOCK_FRAMES, num_frames)
+            samples = waveforms[:, start * hop : (stop - 1) * hop + field]
+            blocks.append(self._encode(samples, None))
+        return torch.cat(blocks, dim=1)
