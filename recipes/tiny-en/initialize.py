@@ -1,10 +1,12 @@
-"""Write the checkpoint that training starts from: random, but for the first convolution.
+"""Write the checkpoint that training starts from: random, but for two things.
 
     python recipes/tiny-en/initialize.py recipes/tiny-en/config.json OUTPUT_FOLDER
 
 The first convolution gets a filter bank: sines and cosines under a 25 ms window at frequencies
 spaced as the ear's (mel), each in four phases, so that rectified outputs add up to the energy
-of a band. From purely random weights a small model spends hours of audio on finding this.
+of a band. And the convolution modules begin almost silent, so that at first a frame's letter
+depends on that frame. From purely random weights the same model stayed three times as long at
+saying nothing but E.
 """
 
 import json
@@ -20,6 +22,7 @@ from wav2vec2_conformer.text.vocabulary import LIBRISPEECH_VOCABULARY, build_pro
 SAMPLE_RATE_HZ = 16_000
 LOWEST_HZ, HIGHEST_HZ = 60.0, 7_600.0
 PHASES = 4
+CONV_MODULE_SHARE = 0.1
 
 
 def mel_filters(num_filters: int, kernel_size: int) -> np.ndarray:
@@ -48,6 +51,8 @@ def main(config_path: Path, output: Path) -> None:
     filters = mel_filters(first.out_channels, first.kernel_size[0])
     with torch.no_grad():
         first.weight.copy_(torch.from_numpy(filters))
+        for layer in model.wav2vec2_conformer.encoder.layers:
+            layer.conv_module.pointwise_conv2.weight.mul_(CONV_MODULE_SHARE)
     model.save_pretrained(output)
     processor.save_pretrained(output)
 

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from wav2vec2_conformer.nn.feature_encoder import BLOCK_FRAMES
+
 
 @pytest.mark.parametrize("conv_bias", [False, True])
 @pytest.mark.parametrize("norm", ["group", "layer"])
@@ -12,6 +14,17 @@ def test_feature_encoder(build_pair, assert_equal, waveforms, norm, conv_bias, n
     values = waveforms(41)[:, :num_samples]
     theirs = pair.theirs.feature_extractor(values).transpose(1, 2)
     assert_equal(pair.ours.feature_extractor(values), theirs)
+
+
+@pytest.mark.parametrize("norm", ["group", "layer"])
+def test_long_clip_without_gradient(build_pair, assert_equal, waveforms, norm):
+    """Ours then works in blocks."""
+    num_frames = 2 * BLOCK_FRAMES + 40
+    pair, values = build_pair(feat_extract_norm=norm), waveforms(num_frames)
+    with torch.no_grad():
+        ours = pair.ours.feature_extractor(values)
+        assert_equal(ours, pair.theirs.feature_extractor(values).transpose(1, 2))
+    assert ours.shape[1] == num_frames
 
 
 @pytest.mark.parametrize("activation", ["gelu", "relu", "gelu_new"])

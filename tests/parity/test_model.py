@@ -11,6 +11,14 @@ def test_model(build_pair, assert_equal_outputs, waveforms, positions, norm, num
     assert_equal_outputs(*pair(waveforms(num_frames)))
 
 
+def test_model_without_gradient(build_pair, assert_equal_outputs, waveforms, positions):
+    """Ours then encodes in blocks, hides padding in place and keeps projected positions."""
+    pair = build_pair(position_embeddings_type=positions, feat_extract_norm="layer")
+    with torch.inference_mode():
+        for num_frames in (300, 41, 300):
+            assert_equal_outputs(*pair(waveforms(num_frames)))
+
+
 def test_configuration_of_the_released_models(build_pair, assert_equal_outputs, positions):
     pair = build_pair(
         position_embeddings_type=positions,

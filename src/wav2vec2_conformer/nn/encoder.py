@@ -12,6 +12,7 @@ Shapes used in this file:
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -21,6 +22,7 @@ from torch.utils.checkpoint import checkpoint
 
 from wav2vec2_conformer.nn.attention import Positions
 from wav2vec2_conformer.nn.layer import ConformerLayer
+from wav2vec2_conformer.nn.normalization import frozen_statistics
 from wav2vec2_conformer.nn.positions import RotaryPositions, relative_position_table
 from wav2vec2_conformer.nn.unused_convolution import UnusedPositionalConvolution
 
@@ -144,7 +146,13 @@ class Encoder(nn.Module):
             inputs = (x, table, rotation, padding_mask, conv_mask)
             eager = eager_attention or keep_attentions
             if self.gradient_checkpointing and self.training:
-                out, weights = checkpoint(layer, *inputs, eager, use_reentrant=False)
+                out, weights = checkpoint(
+                    layer,
+                    *inputs,
+                    eager,
+                    use_reentrant=False,
+                    context_fn=lambda: (nullcontext(), frozen_statistics()),
+                )
             else:
                 out, weights = layer(*inputs, eager)
             x = self._drop_layer(x, out)

@@ -9,6 +9,10 @@ Shapes used in this file:
     T  frames, padded to the longest utterance
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -27,6 +31,19 @@ def _masked_moments(
     return mean, variance, count
 
 
+_statistics_are_frozen: ContextVar[bool] = ContextVar("statistics_are_frozen", default=False)
+
+
+@contextmanager
+def frozen_statistics() -> Iterator[None]:
+    """Leave running statistics alone, for a forward pass that repeats one (checkpointing)."""
+    token = _statistics_are_frozen.set(True)
+    try:
+        yield
+    finally:
+        _statistics_are_frozen.reset(token)
+
+
 class MaskedBatchNorm1d(nn.BatchNorm1d):
     """Batch norm whose training statistics leave padded frames out."""
 
@@ -41,10 +58,20 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
             x: Input.
             padding_mask: True where a frame is padding. None means that no frame is.
         """
-        if padding_mask is None or not self.training:
+        if not self.training:
+            return super().forward(x)
+        frozen = _statistics_are_frozen.get()
+        if padding_mask is None:
+            if frozen and self.running_mean is not None and self.running_var is not None:
+                # The same operation as before, as checkpointing asks, on copies.
+                means, variances = self.running_mean.clone(), self.running_var.clone()
+                return F.batch_norm(
+                    x, means, variances, self.weight, self.bias, training=True, eps=self.eps
+                )
             return super().forward(x)
         mean, variance, count = _masked_moments(x, padding_mask, (0, 2))
-        self._update_running_statistics(mean, variance, count)
+        if not frozen:
+            self._update_running_statistics(mean, variance, count)
         scale = torch.rsqrt(variance + self.eps) * self.weight[:, None]
         return ((x.float() - mean) * scale + self.bias[:, None]).to(x.dtype)
 

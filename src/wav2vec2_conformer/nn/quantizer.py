@@ -89,7 +89,7 @@ class GumbelVectorQuantizer(nn.Module):
 
     @staticmethod
     def _compute_perplexity(
-        probabilities: Float[Tensor, "N G E"], mask: Bool[Tensor, "B T"] | None = None
+        probabilities: Float[Tensor, "N G E"], mask: Bool[Tensor, "..."] | None = None
     ) -> Float[Tensor, ""]:
         """Return exp(entropy) of the mean choice over (masked) frames, summed over codebooks."""
         if mask is None:

@@ -78,12 +78,17 @@ def test_weights_are_not_returned_unasked(build, positions):
     assert attend(build(positions), torch.randn(1, 3, DIM))[1] is None
 
 
+@pytest.mark.parametrize("return_weights", [False, True])
 @pytest.mark.parametrize("with_gradient", [False, True])
-def test_utterance_of_padding_alone_is_finite(build, positions, with_gradient):
+def test_utterance_of_padding_alone_is_finite(build, positions, with_gradient, return_weights):
+    mask = torch.ones(2, 6, dtype=torch.bool)
+    frames = torch.randn(2, 6, DIM).requires_grad_(with_gradient)
     with torch.set_grad_enabled(with_gradient):
-        mask = torch.ones(2, 6, dtype=torch.bool)
-        out, _ = attend(build(positions), torch.randn(2, 6, DIM), mask)
+        out, _ = attend(build(positions), frames, mask, return_weights=return_weights)
     assert out.isfinite().all()
+    if with_gradient:
+        out.sum().backward()
+        assert frames.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("num_frames", [1, 3, 4, 5, 8, 11])

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from wav2vec2_conformer.nn import feature_encoder as feature_encoder_module
 from wav2vec2_conformer.nn.feature_encoder import FeatureEncoder
 
 FIELD_SAMPLES, HOP_SAMPLES = 30, 20
@@ -27,6 +28,39 @@ def test_counts_are_those_of_the_output(encoder, num_samples):
 
 def test_too_few_samples_make_no_frame(encoder):
     assert encoder.output_lengths(torch.tensor([0, 1, 29, 30])).tolist() == [0, 0, 0, 1]
+
+
+def test_frame_sees_its_field_alone(encoder):
+    assert encoder.receptive_field == FIELD_SAMPLES
+    waveform = torch.randn(1, 210).requires_grad_()
+    if encoder.conv_layers[0].norm == "layer":  # a norm over time sees all
+        encoder(waveform)[0, 4].sum().backward()
+        seen = waveform.grad[0].nonzero().flatten()
+        assert int(seen.min()) == 4 * HOP_SAMPLES
+        assert int(seen.max()) == 4 * HOP_SAMPLES + FIELD_SAMPLES - 1
+
+
+@pytest.mark.parametrize("num_samples", [30, 89, 90, 109, 110, 129, 130, 333])
+def test_blocks_change_nothing(encoder, monkeypatch, num_samples):
+    """Without a gradient, four frames at a time."""
+    waveforms, lengths = torch.randn(2, num_samples), torch.tensor([num_samples, 30])
+    expected = encoder(waveforms, lengths)
+    monkeypatch.setattr(feature_encoder_module, "BLOCK_FRAMES", 4)
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(waveforms, lengths), expected)
+
+
+def test_blocks_bound_what_a_convolution_makes(randomize, monkeypatch):
+    encoder = randomize(
+        FeatureEncoder((4, 5), (10, 3), (5, 2), bias=False, norm="layer", activation=F.gelu)
+    )
+    made = []
+    encoder.conv_layers[0].register_forward_hook(lambda *call: made.append(call[-1].shape[2]))
+    monkeypatch.setattr(feature_encoder_module, "BLOCK_FRAMES", 4)
+    with torch.no_grad():
+        encoder(torch.randn(1, 1_000))
+    assert len(made) > 10
+    assert max(made) == 9
 
 
 def test_padding_does_not_matter(encoder):

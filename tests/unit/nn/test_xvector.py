@@ -87,7 +87,7 @@ def test_margin_softmax_compares_directions(loss):
     torch.testing.assert_close(loss(7.0 * embeddings, targets), before, atol=1e-4, rtol=1e-4)
 
 
-def test_margin_makes_it_harder(randomize):
+def test_margin_makes_it_harder():
     embeddings, targets = torch.randn(5, 4), torch.randint(0, 3, (5,))
     plain = AMSoftmaxLoss(4, 3, scale=1.0, margin=0.0)
     nn.init.normal_(plain.weight)
