@@ -21,6 +21,10 @@ def test_rotation(build_pair, assert_equal, num_frames, base):
     pair = build_pair(position_embeddings_type="rotary", rotary_embedding_base=base)
     frames = torch.randn(2, num_frames, 32)
     embeddings = pair.theirs.encoder.embed_positions(frames)
+    assert_equal(
+        pair.ours.encoder.embed_positions.frequencies(),
+        pair.theirs.encoder.embed_positions.inv_freq,
+    )
     cos, sin = pair.ours.encoder.embed_positions(num_frames)
     assert_equal(cos, embeddings[0, :, 0, 0])
     assert_equal(sin, embeddings[1, :, 0, 0])

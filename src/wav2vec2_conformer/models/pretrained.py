@@ -84,6 +84,9 @@ class Wav2Vec2ConformerPreTrainedModel(PreTrainedModel):
                 f"({', '.join(missing[:5])}, ...); found instead: {unexpected}. "
                 "Use the files that belong to the config.json"
             )
+        for module in model.modules():
+            if isinstance(module, RotaryPositions) and not module.inv_freq.is_meta:
+                module.restore_rounded_frequencies()
         return (model, info) if want_info else model
 
     @torch.no_grad()

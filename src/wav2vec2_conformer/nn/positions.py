@@ -17,6 +17,7 @@ Shapes used in this file:
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -69,6 +70,23 @@ class RotaryPositions(nn.Module):
         if self.inv_freq.dtype != torch.float32:
             self.inv_freq = before.to(self.inv_freq.device, torch.float32)
         return self
+
+    @torch.no_grad()
+    def restore_rounded_frequencies(self) -> None:
+        """Undo the rounding of a file that kept the frequencies in 16 bits.
+
+        Values that are the definition's, rounded, become the definition's again; others were
+        meant, and stay.
+        """
+        exact = self.frequencies().to(self.inv_freq.device)
+        for dtype in (torch.float16, torch.bfloat16):
+            if torch.equal(self.inv_freq, exact.to(dtype).float()):
+                self.inv_freq.copy_(exact)
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        super()._load_from_state_dict(*args)
+        if not self.inv_freq.is_meta:
+            self.restore_rounded_frequencies()
 
     def forward(self, num_frames: int) -> tuple[Float[Tensor, "T K"], Float[Tensor, "T K"]]:
         """Return cosines and sines of all angles, in float32."""

@@ -48,6 +48,23 @@ def test_padding_does_not_matter_in_training(module, padding_mask):
     assert not torch.allclose(running_means[0], state["batch_norm.running_mean"])
 
 
+def test_amount_of_padding_does_not_matter_in_training(module):
+    """Zeros are not counted either."""
+    module.train()
+    state = {name: value.clone() for name, value in module.state_dict().items()}
+    frames = torch.randn(2, 8, 6)
+    found, statistics = [], []
+    for num_padded in (0, 1, 20):
+        module.load_state_dict(state)
+        padded = F.pad(frames, (0, 0, 0, num_padded))
+        mask = torch.arange(8 + num_padded).expand(2, -1) >= 8
+        found.append(module(padded, mask)[:, :8])
+        statistics.append({name: b.clone() for name, b in module.batch_norm.named_buffers()})
+    for index in (1, 2):
+        torch.testing.assert_close(found[index], found[0], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(statistics[index], statistics[0])
+
+
 def test_dropout_acts_on_the_output_in_training_alone():
     module = ConvolutionModule(6, kernel_size=5, dropout=0.5)
     frames = torch.randn(2, 50, 6)

@@ -117,6 +117,14 @@ def test_attention_weights_cost_no_other_result(build, positions):
     assert eager.attentions is None
 
 
+def test_dropout_acts_on_the_input_in_training_alone(build):
+    encoder, frames = build(dropout=0.5), torch.randn(2, 50, DIM)
+    assert encoder.encode(frames, keep_hidden_states=True).hidden_states[0] is frames
+    encoder.train()
+    first = encoder.encode(frames, keep_hidden_states=True).hidden_states[0]
+    assert 0.3 < (first == 0.0).float().mean() < 0.7
+
+
 def test_layer_drop_of_all_layers_leaves_the_norm(build):
     encoder, frames = build(layer_drop=1.0), torch.randn(2, 7, DIM)
     encoder.train()
@@ -154,11 +162,12 @@ def test_dropped_layers_stay_in_the_graph(build):
         assert parameter.grad.abs().sum() == 0.0, name
 
 
-@pytest.fixture
-def checkpointed(build, positions, padding_mask):
+@pytest.fixture(params=[False, True], ids=["whole", "padded"])
+def checkpointed(build, positions, padding_mask, request):
     """Return what a training step does without and with checkpoints."""
     encoder = build(positions, dropout=0.2, attention_dropout=0.2, layer_drop=0.2).train()
     frames = torch.randn(3, 11, DIM)
+    mask = padding_mask if request.param else torch.zeros_like(padding_mask)
     state = {name: value.clone() for name, value in encoder.state_dict().items()}
     steps = []
     for checkpointing in (False, True):
@@ -166,8 +175,8 @@ def checkpointed(build, positions, padding_mask):
         encoder.zero_grad()
         encoder.gradient_checkpointing = checkpointing
         torch.manual_seed(3)
-        out = encoder.encode(frames, padding_mask).last_hidden_state
-        out[~padding_mask].square().sum().backward()
+        out = encoder.encode(frames, mask if request.param else None).last_hidden_state
+        out[~mask].square().sum().backward()
         gradients = {
             name: parameter.grad.clone()
             for name, parameter in encoder.named_parameters()

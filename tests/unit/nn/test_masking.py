@@ -53,6 +53,14 @@ def test_numbers_are_rounded_right_on_average(probability, exact):
     assert torch.stack(counts).double().mean().item() == pytest.approx(exact, abs=0.1)
 
 
+@pytest.mark.parametrize(("probability", "size"), [(0.42, 150), (0.53, 100), (0.65, 180)])
+def test_whole_numbers_are_not_lost_to_rounding(monkeypatch, probability, size):
+    """In single precision 0.42 * 150 is a little below 63."""
+    monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.zeros(shape))
+    mask = sample_mask_spans(torch.tensor([size]), size, probability=probability, span_length=1)
+    assert int(mask.sum()) == round(probability * size)
+
+
 @pytest.mark.parametrize("span_length", [1, 3, 10])
 def test_spans_are_whole_and_in_valid_positions(span_length):
     lengths = torch.tensor([50, 37, 12, 10, 9, 2, 0])

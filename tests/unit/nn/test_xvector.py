@@ -42,8 +42,11 @@ def test_statistics_are_those_of_each_utterance_alone(padding_mask):
 
 
 def test_deviation_of_a_single_frame_is_zero():
-    x = torch.randn(2, 1, 4)
-    torch.testing.assert_close(pool_statistics(x), torch.cat((x[:, 0], torch.zeros(2, 4)), 1))
+    x = torch.randn(2, 1, 4).requires_grad_()
+    pooled = pool_statistics(x)
+    torch.testing.assert_close(pooled, torch.cat((x[:, 0], torch.zeros(2, 4)), 1))
+    pooled.sum().backward()
+    torch.testing.assert_close(x.grad, torch.ones(2, 1, 4))
 
 
 def test_gradient_of_a_constant_channel_is_finite():
