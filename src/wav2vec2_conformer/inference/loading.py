@@ -1,17 +1,15 @@
 """A checkpoint folder or hub name to a CTC model and its processor."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import Wav2Vec2Processor
 
-from wav2vec2_conformer.checkpoints.bundled import bundled_checkpoint_path
+from wav2vec2_conformer.checkpoints.location import locate_checkpoint
 from wav2vec2_conformer.errors import CheckpointError, InputError
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
 
-_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")  # owner/name, or an old plain name
 COMPUTE_TYPES = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -42,14 +40,7 @@ def load_ctc(
             f"compute_type must be one of {', '.join(COMPUTE_TYPES)}, but is {compute_type!r}."
         )
     torch_device = choose_device(device)
-    place = bundled_checkpoint_path() if checkpoint is None else checkpoint
-    if not Path(place).exists() and not _HUB_NAME.fullmatch(str(place)):
-        raise CheckpointError(f"{place}: no such folder.")
-    if Path(place).exists() and not (Path(place) / "config.json").is_file():
-        raise CheckpointError(
-            f"{place}: is no checkpoint: there is no config.json in it. Name "
-            "the folder that a training run or `save_pretrained` wrote."
-        )
+    place = locate_checkpoint(checkpoint)
     try:
         model, report = Wav2Vec2ConformerForCTC.from_pretrained(
             place, dtype=COMPUTE_TYPES[compute_type], output_loading_info=True

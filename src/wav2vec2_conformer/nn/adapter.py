@@ -9,10 +9,12 @@ Shapes used in this file:
     O  width of the output
 """
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.nn.lengths import conv_output_lengths, padding_mask_from_lengths
 from wav2vec2_conformer.nn.precision import convolve
 
@@ -82,6 +84,9 @@ class Adapter(nn.Module):
             x: Frames.
             lengths: Valid frames of each utterance; padding is zeroed before each convolution,
                 as the end of an utterance that stands alone is. None: all are valid.
+
+        Raises:
+            InputError: There are fewer frames than a convolution's kernel needs.
         """
         if self.proj is not None and self.proj_layer_norm is not None:
             x = self.proj_layer_norm(self.proj(x))
@@ -91,5 +96,13 @@ class Adapter(nn.Module):
                 mask = padding_mask_from_lengths(lengths, x.shape[2])
                 x = x.masked_fill(mask[:, None, :], 0.0)
                 lengths = self._layer_lengths(lengths)
+            if (
+                not torch.compiler.is_compiling()
+                and x.shape[2] + 2 * PADDING_FRAMES < self.kernel_size
+            ):
+                raise InputError(
+                    f"the adapter's convolutions need {self.kernel_size - 2 * PADDING_FRAMES} "
+                    f"frames, got {x.shape[2]}. Pad the waveform or leave the clip out"
+                )
             x = layer(x)
         return x.transpose(1, 2)

@@ -206,6 +206,8 @@ class SelfAttention(nn.Module):
             or torch.compiler.is_compiling()
             or torch.is_autocast_enabled(weight.device.type)
             or num_frames > MAX_CACHED_FRAMES
+            or weight.is_inference()  # torch does not count what is written to it
+            or type(self.linear_pos) is not nn.Linear  # an adapter may be around it
         ):
             return self._project_table(position_table)
         cached = self._cached
@@ -213,14 +215,14 @@ class SelfAttention(nn.Module):
             cached is not None
             and cached.num_frames >= num_frames
             and cached.weight.data_ptr() == weight.data_ptr()
-            and cached.weight.dtype == weight.dtype
             and cached.weight.device == weight.device
-            and cached.version == _version(weight)
+            and cached.version == weight._version  # noqa: SLF001 - torch's only way
         ):
             # A normal tensor even under inference_mode, which would taint later training.
             with torch.inference_mode(mode=False), torch.no_grad():
                 projected = self._project_table(position_table.clone())
-            cached = _ProjectedPositions(weight.detach(), _version(weight), num_frames, projected)
+            version = weight._version  # noqa: SLF001
+            cached = _ProjectedPositions(weight.detach(), version, num_frames, projected)
             self._cached = cached
         surplus = cached.num_frames - num_frames
         return cached.projected[:, :, surplus : surplus + 2 * num_frames - 1]
@@ -250,8 +252,3 @@ def _hide_padding(
     if scores.requires_grad:
         return scores.masked_fill(padding_mask[:, None, None, :], lowest)
     return scores.masked_fill_(padding_mask[:, None, None, :], lowest)
-
-
-def _version(weight: Tensor) -> int:
-    """Return how often the weight was written to; tensors of inference mode are not counted."""
-    return -1 if weight.is_inference() else weight._version  # noqa: SLF001 - torch's only way

@@ -164,6 +164,8 @@ class Encoder(nn.Module):
                 attentions.append(weights)
             if total is not None and layer_weights is not None:
                 total = total + layer_weights[index] * x
+        if not self.layers:
+            x = self.layer_norm(x)
         return EncoderOutput(
             x,
             tuple(states) if keep_hidden_states else None,

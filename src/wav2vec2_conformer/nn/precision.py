@@ -47,5 +47,5 @@ def convolve_as_product(conv: nn.Conv1d, x: Float[Tensor, "B C T"]) -> Float[Ten
     for index in range(1, spanned):
         out = out + products[:, index : index + num_frames, index]
     if conv.bias is not None:
-        out = out + conv.bias
+        out = out + conv.bias.to(out.dtype)
     return out.transpose(1, 2)

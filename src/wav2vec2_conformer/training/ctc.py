@@ -11,12 +11,13 @@ import torch
 from transformers import TrainingArguments, Wav2Vec2Processor, set_seed
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
+from wav2vec2_conformer.checkpoints.location import locate_checkpoint
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
 from wav2vec2_conformer.data.augmentation import Augmentation
 from wav2vec2_conformer.data.batching import DurationBatchSampler
 from wav2vec2_conformer.data.collation import SpeechCollator
 from wav2vec2_conformer.data.speech_dataset import SpeechDataset
-from wav2vec2_conformer.errors import InputError, MissingExtraError
+from wav2vec2_conformer.errors import CheckpointError, InputError, MissingExtraError
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
 from wav2vec2_conformer.text.vocabulary import (
     LIBRISPEECH_VOCABULARY,
@@ -134,6 +135,7 @@ def finetune(
         The folder of the final model, `output_dir/final`.
 
     Raises:
+        CheckpointError: `model` is no checkpoint.
         InputError: Arguments contradict each other or are out of range.
         ManifestError: A manifest cannot be used.
         MissingExtraError: accelerate, or TensorBoard if asked for, is not installed.
@@ -269,8 +271,16 @@ def _build_model(
             "give either model (a checkpoint folder to start from) or config (a config.json "
             f"to start from random weights), got model={model}, config={config}"
         )
+    if model is not None:
+        model = locate_checkpoint(model)
     if model is not None and vocab is None:
-        processor = Wav2Vec2Processor.from_pretrained(model)
+        try:
+            processor = Wav2Vec2Processor.from_pretrained(model)
+        except (OSError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{model}: the processor (vocab.json and preprocessor_config.json) cannot be "
+                f"loaded; give vocab (--vocab) to set a vocabulary. {' '.join(str(error).split())}"
+            ) from error
     else:
         processor = build_processor(
             LIBRISPEECH_VOCABULARY if vocab is None else read_vocabulary(vocab)

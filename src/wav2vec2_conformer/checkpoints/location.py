@@ -1,0 +1,30 @@
+"""Where a checkpoint is: a folder, a name on the hub, or inside this package."""
+
+import re
+from pathlib import Path
+
+from wav2vec2_conformer.checkpoints.bundled import bundled_checkpoint_path
+from wav2vec2_conformer.errors import CheckpointError
+
+_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")  # owner/name, or an old plain name
+
+
+def locate_checkpoint(checkpoint: str | Path | None) -> str | Path:
+    """Return what `from_pretrained` takes.
+
+    Args:
+        checkpoint: A folder, a model of the Hugging Face hub, or None for the bundled one.
+
+    Raises:
+        CheckpointError: There is no such folder, or it holds no config.json.
+    """
+    place = bundled_checkpoint_path() if checkpoint is None else checkpoint
+    if not Path(place).exists():
+        if not _HUB_NAME.fullmatch(str(place)):
+            raise CheckpointError(f"{place}: no such folder.")
+    elif not (Path(place) / "config.json").is_file():
+        raise CheckpointError(
+            f"{place}: is no checkpoint: there is no config.json in it. Name "
+            "the folder that a training run or `save_pretrained` wrote."
+        )
+    return place
