@@ -1,12 +1,12 @@
 """`Wav2Vec2ConformerForAudioFrameClassification`: labels of each frame (diarization)."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.modeling_outputs import TokenClassifierOutput
 
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import ConfigurationError, InputError
+from wav2vec2_conformer.models.layer_sum import build_layer_weights, encode_for_head
 from wav2vec2_conformer.models.model import Wav2Vec2ConformerModel
 from wav2vec2_conformer.models.pretrained import Wav2Vec2ConformerPreTrainedModel
 from wav2vec2_conformer.nn.lengths import padding_mask_from_lengths
@@ -30,15 +30,9 @@ class Wav2Vec2ConformerForAudioFrameClassification(Wav2Vec2ConformerPreTrainedMo
             )
         self.num_labels = config.num_labels
         self.wav2vec2_conformer = Wav2Vec2ConformerModel(config)
-        if config.use_weighted_layer_sum:
-            num_states = config.num_hidden_layers + 1
-            self.layer_weights = nn.Parameter(torch.full((num_states,), 1.0 / num_states))
+        self.layer_weights = build_layer_weights(config)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         self.post_init()
-
-    def freeze_base_model(self) -> None:
-        """Leave all but the head out of training."""
-        self.wav2vec2_conformer.requires_grad_(requires_grad=False)
 
     def forward(
         self,
@@ -69,16 +63,15 @@ class Wav2Vec2ConformerForAudioFrameClassification(Wav2Vec2ConformerPreTrainedMo
         Raises:
             InputError: Labels do not have the shape of the logits.
         """
-        base = self.wav2vec2_conformer
-        weights = self.layer_weights.softmax(0) if self.config.use_weighted_layer_sum else None
-        out = base.encode(
+        frames, lengths, out = encode_for_head(
+            self.wav2vec2_conformer,
+            self.layer_weights,
             input_values,
             attention_mask,
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
-            layer_weights=weights,
         )
-        logits = self.classifier(out.last_hidden_state if weights is None else out.weighted_sum)
+        logits = self.classifier(frames)
         loss = None
         if labels is not None:
             if labels.shape != logits.shape:
@@ -86,7 +79,7 @@ class Wav2Vec2ConformerForAudioFrameClassification(Wav2Vec2ConformerPreTrainedMo
                     "labels must have the shape (batch, frames, num_labels) = "
                     f"{tuple(logits.shape)}, got {tuple(labels.shape)}"
                 )
-            loss = self._loss(logits, labels.to(logits.device), out.frame_lengths)
+            loss = self._loss(logits, labels.to(logits.device), lengths)
         result = TokenClassifierOutput(
             loss=loss,
             logits=logits,

@@ -185,3 +185,7 @@ class Wav2Vec2ConformerPreTrainedModel(PreTrainedModel):
     def freeze_feature_encoder(self) -> None:
         """Leave the feature encoder out of training."""
         self._base().feature_extractor.requires_grad_(requires_grad=False)
+
+    def freeze_base_model(self) -> None:
+        """Leave all but the head out of training."""
+        self._base().requires_grad_(requires_grad=False)

@@ -1,12 +1,12 @@
 """`Wav2Vec2ConformerForSequenceClassification`: one label, several, or numbers per clip."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import ConfigurationError, InputError
+from wav2vec2_conformer.models.layer_sum import build_layer_weights, encode_for_head
 from wav2vec2_conformer.models.model import Wav2Vec2ConformerModel
 from wav2vec2_conformer.models.pretrained import Wav2Vec2ConformerPreTrainedModel
 from wav2vec2_conformer.nn.lengths import padding_mask_from_lengths
@@ -29,16 +29,10 @@ class Wav2Vec2ConformerForSequenceClassification(Wav2Vec2ConformerPreTrainedMode
                 "sequence classification does not take an adapter; set add_adapter=False"
             )
         self.wav2vec2_conformer = Wav2Vec2ConformerModel(config)
-        if config.use_weighted_layer_sum:
-            num_states = config.num_hidden_layers + 1
-            self.layer_weights = nn.Parameter(torch.full((num_states,), 1.0 / num_states))
+        self.layer_weights = build_layer_weights(config)
         self.projector = nn.Linear(config.hidden_size, config.classifier_proj_size)
         self.classifier = nn.Linear(config.classifier_proj_size, config.num_labels)
         self.post_init()
-
-    def freeze_base_model(self) -> None:
-        """Leave all but the head out of training."""
-        self.wav2vec2_conformer.requires_grad_(requires_grad=False)
 
     def forward(
         self,
@@ -69,23 +63,21 @@ class Wav2Vec2ConformerForSequenceClassification(Wav2Vec2ConformerPreTrainedMode
         Raises:
             InputError: Labels do not have the shape that the problem type asks for.
         """
-        base = self.wav2vec2_conformer
-        weights = self.layer_weights.softmax(0) if self.config.use_weighted_layer_sum else None
-        out = base.encode(
+        frames, lengths, out = encode_for_head(
+            self.wav2vec2_conformer,
+            self.layer_weights,
             input_values,
             attention_mask,
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
-            layer_weights=weights,
         )
-        frames = out.last_hidden_state if weights is None else out.weighted_sum
         projected = self.projector(frames)
-        if out.frame_lengths is None:
+        if lengths is None:
             pooled = projected.mean(dim=1)
         else:
-            padding = padding_mask_from_lengths(out.frame_lengths, projected.shape[1])
+            padding = padding_mask_from_lengths(lengths, projected.shape[1])
             total = projected.masked_fill(padding[:, :, None], 0.0).sum(dim=1)
-            pooled = total / out.frame_lengths.clamp(min=1)[:, None].to(total.dtype)
+            pooled = total / lengths.clamp(min=1)[:, None].to(total.dtype)
         logits = self.classifier(pooled)
         loss = None if labels is None else self._loss(logits, labels.to(logits.device))
         result = SequenceClassifierOutput(

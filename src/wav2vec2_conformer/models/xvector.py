@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import XVectorOutput
 
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
+from wav2vec2_conformer.models.layer_sum import build_layer_weights, encode_for_head
 from wav2vec2_conformer.models.model import Wav2Vec2ConformerModel
 from wav2vec2_conformer.models.pretrained import Wav2Vec2ConformerPreTrainedModel
 from wav2vec2_conformer.nn.lengths import padding_mask_from_lengths
@@ -23,10 +24,8 @@ class Wav2Vec2ConformerForXVector(Wav2Vec2ConformerPreTrainedModel):
         super().__init__(config)
         self.wav2vec2_conformer = Wav2Vec2ConformerModel(config)
         in_dim = config.hidden_size
-        if config.use_weighted_layer_sum:
-            num_states = config.num_hidden_layers + 1
-            self.layer_weights = nn.Parameter(torch.full((num_states,), 1.0 / num_states))
-        elif config.add_adapter:
+        self.layer_weights = build_layer_weights(config)
+        if config.add_adapter and self.layer_weights is None:
             in_dim = config.output_hidden_size
         self.projector = nn.Linear(in_dim, config.tdnn_dim[0])
         in_dims = (config.tdnn_dim[0], *config.tdnn_dim)
@@ -47,10 +46,6 @@ class Wav2Vec2ConformerForXVector(Wav2Vec2ConformerPreTrainedModel):
         self.classifier = nn.Linear(config.xvector_output_dim, config.xvector_output_dim)
         self.objective = AMSoftmaxLoss(config.xvector_output_dim, config.num_labels)
         self.post_init()
-
-    def freeze_base_model(self) -> None:
-        """Leave all but the head out of training."""
-        self.wav2vec2_conformer.requires_grad_(requires_grad=False)
 
     def _get_tdnn_output_lengths(self, input_lengths: Tensor | int) -> Tensor:
         """Return how many frames the time-delay layers make of how many.
@@ -84,17 +79,14 @@ class Wav2Vec2ConformerForXVector(Wav2Vec2ConformerPreTrainedModel):
             Logits and embeddings, both [B, xvector_output_dim], and, with labels, the loss.
             Compare embeddings by their cosine.
         """
-        base = self.wav2vec2_conformer
-        weights = self.layer_weights.softmax(0) if self.config.use_weighted_layer_sum else None
-        out = base.encode(
+        frames, lengths, out = encode_for_head(
+            self.wav2vec2_conformer,
+            self.layer_weights,
             input_values,
             attention_mask,
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
-            layer_weights=weights,
         )
-        frames = out.last_hidden_state if weights is None else out.weighted_sum
-        lengths = out.output_lengths if weights is None else out.frame_lengths
         embeddings = self.feature_extractor(self._pool(self.projector(frames), lengths))
         logits = self.classifier(embeddings)
         loss = None
