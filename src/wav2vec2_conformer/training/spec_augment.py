@@ -1,6 +1,8 @@
 """SpecAugment that waits until a model trained from nothing has begun to learn."""
 
+import json
 import logging
+from pathlib import Path
 from typing import Any
 
 from transformers import (
@@ -70,6 +72,21 @@ class SpecAugmentGate(TrainerCallback, ExportableState):
         self.is_open = True
         self.config.apply_spec_augment = True
         logger.info("step %d: loss %.3f, SpecAugment is on from here", state.global_step, loss)
+
+    def on_save(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> None:
+        """Put what was wanted into the checkpoint, which may be the start of another run."""
+        if not state.is_world_process_zero:
+            return
+        path = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / "config.json"
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config["apply_spec_augment"] = self.is_wanted
+        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
     def on_train_end(
         self,

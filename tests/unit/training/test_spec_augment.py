@@ -1,5 +1,7 @@
 """Masking waits for the loss, stays on, and survives a resumption."""
 
+from types import SimpleNamespace
+
 import pytest
 from transformers import TrainerState
 
@@ -56,3 +58,15 @@ def test_masking_that_is_not_wanted_stays_off():
 def test_configuration_comes_back_at_the_end(config):
     begun(config).on_train_end(None, None, None)
     assert config.apply_spec_augment
+
+
+def test_checkpoint_says_what_was_wanted(config, tmp_path):
+    """A run that starts from it, and not resumes it, masks as this one was meant to."""
+    gate = begun(config)
+    folder = tmp_path / "checkpoint-7"
+    config.save_pretrained(folder)
+    assert not Wav2Vec2ConformerConfig.from_pretrained(folder).apply_spec_augment
+    arguments = SimpleNamespace(output_dir=str(tmp_path))
+    gate.on_save(arguments, TrainerState(global_step=7), None)
+    assert Wav2Vec2ConformerConfig.from_pretrained(folder).apply_spec_augment
+    assert not config.apply_spec_augment
