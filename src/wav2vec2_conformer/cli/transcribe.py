@@ -112,7 +112,9 @@ def transcribe(
             elif output_format == "json" or len(sources) == 1:
                 typer.echo(text)
             else:
-                typer.echo(f"{result.source}\t{text}")
+                # the demo's clips lie deep inside the installation
+                name = Path(result.source).name if demo else result.source
+                typer.echo(f"{name}\t{text}")
     if expected is not None:
         _report_errors(transcripts, expected, transcriber.vocabulary, output_format)
     _report_failures(failures, len(sources))
