@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import Wav2Vec2Processor
 
 from wav2vec2_conformer.checkpoints.location import locate_checkpoint
+from wav2vec2_conformer.checkpoints.processor import load_processor
 from wav2vec2_conformer.errors import CheckpointError, InputError
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
 
@@ -46,24 +46,15 @@ def load_ctc(
             place, dtype=COMPUTE_TYPES[compute_type], output_loading_info=True
         )
     except OSError as error:
-        raise CheckpointError(f"{place}: the model cannot be loaded: {_one_line(error)}") from error
+        raise CheckpointError(
+            f"{place}: the model cannot be loaded: {' '.join(str(error).split())}"
+        ) from error
     if any(key.startswith("lm_head") for key in report["missing_keys"]):
         raise CheckpointError(
             f"{place}: has no CTC head (lm_head), so it is a pre-trained checkpoint, or one "
             "of another task. Fine-tune it for transcription first."
         )
-    try:
-        processor = Wav2Vec2Processor.from_pretrained(place)
-    except (OSError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"{place}: the processor (vocab.json and preprocessor_config.json) cannot be "
-            f"loaded: {_one_line(error)}"
-        ) from error
-    return model.to(torch_device).eval(), processor
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return model.to(torch_device).eval(), load_processor(place)
 
 
 def choose_device(device: str) -> torch.device:

@@ -3,7 +3,7 @@
 The bfloat16 weight gradient of torch's CPU convolutions (oneDNN, torch 2.13) now and then holds
 NaN for finite inputs; the same call repeated is right. One such step ends a training run. So a
 strided convolution becomes a matrix product there, which is sound in bfloat16 and, with more than
-one input channel, twice as fast as the convolution in float32. Any other stays in float32.
+one input channel, faster than the convolution in float32. Any other stays in float32.
 
 Shapes used in this file:
     B  utterances in the batch

@@ -12,12 +12,13 @@ from transformers import TrainingArguments, Wav2Vec2Processor, set_seed
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
 from wav2vec2_conformer.checkpoints.location import locate_checkpoint
+from wav2vec2_conformer.checkpoints.processor import load_processor
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
 from wav2vec2_conformer.data.augmentation import Augmentation
 from wav2vec2_conformer.data.batching import DurationBatchSampler
 from wav2vec2_conformer.data.collation import SpeechCollator
 from wav2vec2_conformer.data.speech_dataset import SpeechDataset
-from wav2vec2_conformer.errors import CheckpointError, InputError, MissingExtraError
+from wav2vec2_conformer.errors import InputError, MissingExtraError
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
 from wav2vec2_conformer.text.vocabulary import (
     LIBRISPEECH_VOCABULARY,
@@ -274,13 +275,7 @@ def _build_model(
     if model is not None:
         model = locate_checkpoint(model)
     if model is not None and vocab is None:
-        try:
-            processor = Wav2Vec2Processor.from_pretrained(model)
-        except (OSError, TypeError, ValueError) as error:
-            raise CheckpointError(
-                f"{model}: the processor (vocab.json and preprocessor_config.json) cannot be "
-                f"loaded; give vocab (--vocab) to set a vocabulary. {' '.join(str(error).split())}"
-            ) from error
+        processor = load_processor(model)
     else:
         processor = build_processor(
             LIBRISPEECH_VOCABULARY if vocab is None else read_vocabulary(vocab)
