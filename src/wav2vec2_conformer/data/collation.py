@@ -9,6 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from wav2vec2_conformer.audio.normalization import normalize_waveform
+
 # The model's convention for label positions that are padding.
 LABEL_PADDING = -100
 
@@ -59,9 +61,3 @@ class SpeechCollator:
             "attention_mask": torch.from_numpy(mask),
             "labels": torch.from_numpy(labels),
         }
-
-
-def normalize_waveform(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Give the samples (L,) zero mean and unit variance."""
-    centred = waveform - waveform.mean(dtype=np.float64)
-    return (centred / np.sqrt(centred.var() + 1e-7)).astype(np.float32)

@@ -11,10 +11,11 @@ import numpy.typing as npt
 import soundfile
 from torch.utils.data import Dataset
 
-from wav2vec2_conformer.audio.loading import load_audio
 from wav2vec2_conformer.data.augmentation import Augmentation
 from wav2vec2_conformer.data.batching import Draw
+from wav2vec2_conformer.data.clip import load_utterance
 from wav2vec2_conformer.data.collation import Example
+from wav2vec2_conformer.data.manifest import Utterance
 from wav2vec2_conformer.errors import InputError
 
 SAMPLE_RATE_HZ = 16_000
@@ -28,7 +29,7 @@ class SpeechDataset(Dataset[Example]):
     takes to train on it: with `cache_dir` each clip is decoded once, at its first use.
 
     Args:
-        audio_paths: The audio files.
+        utterances: Which audio, or part of a file.
         targets: Token ids of each utterance, in the same order.
         augmentation: Random changes of training clips, None for none.
         seed: Seed of these changes, which are a function of seed, epoch and index alone.
@@ -36,21 +37,21 @@ class SpeechDataset(Dataset[Example]):
             may be shared by runs. None decodes each time.
 
     Raises:
-        InputError: The numbers of files and targets differ.
+        InputError: The numbers of utterances and targets differ.
     """
 
     def __init__(
         self,
-        audio_paths: Sequence[Path],
+        utterances: Sequence[Utterance],
         targets: Sequence[Sequence[int]],
         *,
         augmentation: Augmentation | None = None,
         seed: int = 0,
         cache_dir: str | Path | None = None,
     ) -> None:
-        if len(audio_paths) != len(targets):
-            raise InputError(f"got {len(audio_paths)} audio files but {len(targets)} targets")
-        self._audio_paths = [str(path) for path in audio_paths]
+        if len(utterances) != len(targets):
+            raise InputError(f"got {len(utterances)} utterances but {len(targets)} targets")
+        self._utterances = list(utterances)
         self._targets = [np.asarray(ids, dtype=np.int16) for ids in targets]
         self._augmentation = augmentation
         self._seed = seed
@@ -58,7 +59,7 @@ class SpeechDataset(Dataset[Example]):
 
     def __len__(self) -> int:
         """Return the number of utterances."""
-        return len(self._audio_paths)
+        return len(self._utterances)
 
     def __getitem__(self, draw: int | Draw) -> Example:
         """Return one utterance. A plain index counts as drawn in epoch 0.
@@ -67,25 +68,25 @@ class SpeechDataset(Dataset[Example]):
             AudioError: The file cannot be decoded.
         """
         epoch, index = draw if isinstance(draw, tuple) else (0, draw)
-        path = Path(self._audio_paths[index])
+        utterance = self._utterances[index]
         if self._cache_dir is None:
-            waveform = load_audio(path)
+            waveform = load_utterance(utterance)
         else:
-            waveform = load_cached_audio(path, self._cache_dir)
+            waveform = load_cached_audio(utterance, self._cache_dir)
         if self._augmentation is not None:
             rng = np.random.default_rng([self._seed, epoch, index])
             waveform = self._augmentation.apply(waveform, rng)
         return {"input_values": waveform, "labels": self._targets[index].astype(np.int64)}
 
 
-def load_cached_audio(path: Path, cache_dir: Path) -> npt.NDArray[np.float32]:
-    """Return the waveform of a file, decoding it into the cache if it is not there.
+def load_cached_audio(utterance: Utterance, cache_dir: Path) -> npt.NDArray[np.float32]:
+    """Return the waveform of an utterance, decoding it into the cache if it is not there.
 
     The first call returns what all later ones return: the clip rounded to 16 bits. An entry
     belongs to the file's path, size and time of change, so a changed file is decoded anew.
 
     Args:
-        path: Audio file.
+        utterance: Which audio, or part of a file.
         cache_dir: Folder of the cache, made if missing.
 
     Returns:
@@ -94,13 +95,16 @@ def load_cached_audio(path: Path, cache_dir: Path) -> npt.NDArray[np.float32]:
     Raises:
         AudioError: The file cannot be decoded.
     """
+    path = utterance.audio_path
     stat = path.stat()
     key = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}"
+    if utterance.offset_s is not None:
+        key += f"\0{utterance.offset_s}\0{utterance.duration_s}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:32]
     entry = cache_dir / digest[:2] / f"{digest}.wav"
     if not entry.is_file():
         entry.parent.mkdir(parents=True, exist_ok=True)
-        pcm = np.round(np.clip(load_audio(path), -1, 1) * 32767).astype(np.int16)
+        pcm = np.round(np.clip(load_utterance(utterance), -1, 1) * 32767).astype(np.int16)
         # Two workers may decode the same clip at once; each writes its own temporary file.
         handle, temporary = tempfile.mkstemp(dir=entry.parent, suffix=".tmp")
         os.close(handle)

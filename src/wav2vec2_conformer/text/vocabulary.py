@@ -1,13 +1,14 @@
-"""The released English vocabulary, and the processor that belongs to a vocabulary."""
+"""Vocabularies: the released English one, those of any texts, and their processors."""
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2Processor
 
 from wav2vec2_conformer.errors import InputError
+from wav2vec2_conformer.text.characters import LetterCase, count_characters
 
 PAD, UNKNOWN, WORD_DELIMITER = "<pad>", "<unk>", "|"
 
@@ -19,6 +20,41 @@ LIBRISPEECH_VOCABULARY: dict[str, int] = {
         [PAD, "<s>", "</s>", UNKNOWN, WORD_DELIMITER, *"ETAONIHSRDLUMWCFGYPBVK'XJQZ"]
     )
 }
+
+
+def build_vocabulary(
+    texts: Iterable[str], *, min_count: int = 1, letter_case: LetterCase = "lower"
+) -> dict[str, int]:
+    """Return a vocabulary of the characters that texts of any script are spelled with.
+
+    After "<pad>" (the CTC blank), "<unk>" and "|" (the word delimiter), characters come in the
+    order of their code points, so that a change of the texts changes little. A mark, such as a
+    vowel sign of Devanagari, is a token of its own unless NFC has one character for it and its
+    letter. `text.normalization.normalize_text` spells texts with the result.
+
+    Args:
+        texts: The texts of a training set.
+        min_count: Rarer characters are left out and become "<unk>".
+        letter_case: "lower", "upper", or "keep" for both cases.
+
+    Raises:
+        InputError: `min_count` is below 1, or no character is left.
+    """
+    if min_count < 1:
+        raise InputError(f"min_count must be at least 1, got {min_count}")
+    counts = count_characters(texts, letter_case=letter_case)
+    kept = sorted(character for character, count in counts.items() if count >= min_count)
+    if not kept:
+        raise InputError(
+            f"the texts hold no character {min_count} times or more, so there is nothing to "
+            f"build a vocabulary of; {len(counts)} characters are rarer"
+        )
+    return {token: number for number, token in enumerate([PAD, UNKNOWN, WORD_DELIMITER, *kept])}
+
+
+def format_vocabulary(vocabulary: Mapping[str, int]) -> str:
+    """Return the text of a `vocab.json`, a token a line, which `read_vocabulary` reads."""
+    return json.dumps(dict(vocabulary), ensure_ascii=False, indent=0) + "\n"
 
 
 def read_vocabulary(path: str | Path) -> dict[str, int]:

@@ -93,7 +93,8 @@ def finetune(
     depends on the machine's speed) when `save_steps` is a multiple of `logging_steps`.
 
     Args:
-        train: Manifests of the training set.
+        train: Manifests of the training set, or data sets in another format that
+            `data.reading` knows.
         output_dir: Folder for checkpoints, TensorBoard files and the final model.
         valid: Manifest of the validation set; None trains without evaluation.
         model: Checkpoint folder to start from. Exactly one of `model` and `config`.
@@ -310,7 +311,7 @@ def _build_dataset(
     seed: int = 0,
 ) -> SpeechDataset:
     return SpeechDataset(
-        examples.audio_paths,
+        examples.utterances,
         examples.targets,
         augmentation=augmentation,
         seed=seed,

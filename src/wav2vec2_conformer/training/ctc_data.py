@@ -8,7 +8,8 @@ from pathlib import Path
 
 from transformers import Wav2Vec2CTCTokenizer
 
-from wav2vec2_conformer.data.manifest import Utterance, read_manifest
+from wav2vec2_conformer.data.manifest import Utterance
+from wav2vec2_conformer.data.reading import read_utterances
 from wav2vec2_conformer.errors import ManifestError
 from wav2vec2_conformer.text.normalization import count_unknown, normalize_text
 
@@ -20,29 +21,33 @@ NUM_UNKNOWN_SHOWN = 20
 
 @dataclass(frozen=True)
 class CtcExamples:
-    """Utterances ready for training; the three sequences run in parallel.
+    """Utterances ready for training; the two sequences run in parallel.
 
     Attributes:
-        audio_paths: Audio files.
-        durations_s: Their durations in seconds.
-        targets: Token ids of their normalized texts.
+        utterances: What is said where.
+        targets: Token ids of the normalized texts.
     """
 
-    audio_paths: list[Path]
-    durations_s: list[float]
+    utterances: list[Utterance]
     targets: list[list[int]]
+
+    @property
+    def durations_s(self) -> list[float]:
+        """Durations in seconds."""
+        return [utterance.duration_s for utterance in self.utterances]
 
 
 def read_examples(
     manifests: Sequence[str | Path], tokenizer: Wav2Vec2CTCTokenizer, purpose: str
 ) -> CtcExamples:
-    """Read manifests, normalize the texts to the tokenizer's vocabulary and encode them.
+    """Read data sets, normalize the texts to the tokenizer's vocabulary and encode them.
 
     Characters that the vocabulary lacks become the unknown token; they are counted and
     logged.
 
     Args:
-        manifests: Files, read one after the other.
+        manifests: Manifests, or data sets in another format that `data.reading` knows, read
+            one after the other.
         tokenizer: Tokenizer of the model.
         purpose: What the utterances are for, for the log.
 
@@ -51,7 +56,7 @@ def read_examples(
     """
     utterances: list[Utterance] = []
     for manifest in manifests:
-        utterances += read_manifest(manifest)
+        utterances += read_utterances(manifest)
     vocabulary = tokenizer.get_vocab()
     texts = [normalize_text(utterance.text, vocabulary) for utterance in utterances]
     unknown = count_unknown(texts, vocabulary)
@@ -65,8 +70,7 @@ def read_examples(
             shown,
         )
     return CtcExamples(
-        audio_paths=[utterance.audio_path for utterance in utterances],
-        durations_s=[utterance.duration_s for utterance in utterances],
+        utterances=utterances,
         targets=[tokenizer(text).input_ids for text in texts],
     )
 
@@ -125,8 +129,7 @@ def select_trainable(
         sum(examples.durations_s[i] for i in kept) / 3600,
     )
     return CtcExamples(
-        audio_paths=[examples.audio_paths[i] for i in kept],
-        durations_s=[examples.durations_s[i] for i in kept],
+        utterances=[examples.utterances[i] for i in kept],
         targets=[examples.targets[i] for i in kept],
     )
 
@@ -141,11 +144,11 @@ def check_has_frames(examples: CtcExamples, count_frames: Callable[[int], int]) 
     Raises:
         ManifestError: A clip is too short.
     """
-    for path, duration_s in zip(examples.audio_paths, examples.durations_s, strict=True):
-        if count_frames(int(duration_s * SAMPLE_RATE_HZ)) < 1:
+    for utterance in examples.utterances:
+        if count_frames(int(utterance.duration_s * SAMPLE_RATE_HZ)) < 1:
             raise ManifestError(
-                f"{path}: {duration_s} s are too short for one frame of the model; "
-                "remove the line from the validation manifest"
+                f"{utterance.audio_path}: {utterance.duration_s} s are too short for one frame "
+                "of the model; remove the line from the validation manifest"
             )
 
 

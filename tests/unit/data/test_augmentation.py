@@ -1,9 +1,9 @@
-"""Speed and gain do what they say, from the given generator alone."""
+"""Each change does what it says, from the given generator alone."""
 
 import numpy as np
 import pytest
 
-from wav2vec2_conformer.data.augmentation import Augmentation, change_speed
+from wav2vec2_conformer.data.augmentation import Augmentation, change_speed, clip_peaks
 from wav2vec2_conformer.errors import InputError
 
 
@@ -55,3 +55,84 @@ def test_nothing_asked_changes_nothing():
 def test_values_out_of_range_are_refused(name, value):
     with pytest.raises(InputError, match=f"{name} must be at least 0.*got {value}"):
         Augmentation(**{name: value})
+
+
+ALL = {
+    "noise_probability": 1.0,
+    "room_probability": 1.0,
+    "mixing_probability": 1.0,
+    "clipping_probability": 1.0,
+    "telephone_probability": 1.0,
+}
+
+
+@pytest.fixture
+def clips(tmp_path, make_clip):
+    return [make_clip(tmp_path / f"{i}.wav", 1.0 + i, hz=200 * (i + 1)) for i in range(3)]
+
+
+@pytest.mark.parametrize("name", list(ALL))
+def test_each_change_is_seeded_happens_and_keeps_the_length(clips, name):
+    augmentation = Augmentation(**{name: 1.0}, voice_paths=clips)
+    first, second, other = (
+        augmentation.apply(tone(), np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, second)
+    assert (first.shape, first.dtype) == (tone().shape, np.float32)
+    assert not np.array_equal(first, tone())
+    assert not np.array_equal(first, other)
+
+
+def test_probability_is_a_share_of_the_clips():
+    augmentation = Augmentation(clipping_probability=0.3)
+    rng = np.random.default_rng(0)
+    waveform = tone(num_samples=100)
+    changed = sum(augmentation.apply(waveform, rng) is not waveform for _ in range(1_000))
+    assert changed == pytest.approx(300, abs=45)
+
+
+@pytest.mark.parametrize("kind", ["babble", "recorded"])
+def test_noise_of_recordings_has_their_frequency(clips, kind):
+    augmentation = Augmentation(
+        noise_probability=1.0,
+        noise_kinds=[kind],
+        noise_snr_db=(0, 0),
+        noise_paths=clips[:1],
+        voice_paths=clips[:1],
+    )
+    added = augmentation.apply(tone(3_000), np.random.default_rng(0)) - tone(3_000)
+    assert np.argmax(np.abs(np.fft.rfft(added))) == pytest.approx(200, abs=3)
+    assert np.mean(added**2) == pytest.approx(0.5, rel=0.01)
+
+
+def test_everything_at_once_is_finite(clips):
+    augmentation = Augmentation(0.1, 6.0, **ALL, noise_kinds=["babble"], voice_paths=clips)
+    for seed in range(5):
+        changed = augmentation.apply(tone(), np.random.default_rng(seed))
+        assert np.isfinite(changed).all()
+        assert 16_000 / 1.1 - 1 <= changed.size <= 16_000 / 0.9 + 1
+
+
+def test_peaks_are_cut_off():
+    clipped = clip_peaks(tone(), 6.0)
+    assert np.abs(clipped).max() == pytest.approx(10 ** (-6 / 20), rel=1e-3)
+    assert np.mean(np.abs(clipped) == np.abs(clipped).max()) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"room_probability": 1.5}, r"room_probability must be 0 to 1, got 1\.5"),
+        ({"noise_snr_db": (9, 3)}, "noise_snr_db must be a lower and an upper bound, got 9, 3"),
+        ({"room_rt60_s": (0, 1)}, "room_rt60_s must be positive"),
+        ({"clipping_db": (-1, 1)}, "clipping_db must be at least 0"),
+        ({"noise_kinds": ["brown"]}, r"noise_kinds must be some of .* got \['brown'\]"),
+        ({"telephone_codecs": []}, "telephone_codecs must be some of mulaw, alaw, gsm"),
+        ({"noise_probability": 1, "noise_kinds": ["recorded"]}, "needs noise_paths"),
+        ({"noise_probability": 1, "noise_kinds": ["babble"]}, "need voice_paths"),
+        ({"mixing_probability": 1}, "need voice_paths"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        Augmentation(**arguments)

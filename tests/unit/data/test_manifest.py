@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from wav2vec2_conformer.data.manifest import Utterance, read_manifest
+from wav2vec2_conformer.data.manifest import Utterance, format_manifest, read_manifest
 from wav2vec2_conformer.errors import ManifestError
 
 GOOD = {"audio_filepath": "a.wav", "duration": 1.5, "text": "HELLO", "speaker": 19}
@@ -77,3 +77,37 @@ def test_missing_audio_is_counted_and_the_first_are_listed(tmp_path):
     ) as e:
         read_manifest(write_manifest(tmp_path, *lines))
     assert "5.wav" not in str(e.value)
+
+
+def test_offset_label_and_other_keys_are_kept(tmp_path):
+    entry = GOOD | {"offset": 0, "label": 3, "lang": "en"}
+    (utterance,) = read_manifest(write_manifest(tmp_path, entry))
+    assert (utterance.offset_s, utterance.label, utterance.extra) == (0.0, "3", {"lang": "en"})
+    with pytest.raises(ManifestError, match=r"line 1: offset must be .* 0 or more, got -1"):
+        read_manifest(write_manifest(tmp_path, GOOD | {"offset": -1}))
+
+
+def test_text_and_duration_may_be_missing_where_allowed(tmp_path):
+    manifest = write_manifest(tmp_path, {"audio_filepath": "a.wav", "label": "yes"})
+    with pytest.raises(ManifestError, match="the key duration is missing"):
+        read_manifest(manifest)
+    (utterance,) = read_manifest(manifest, needs_text=False, needs_duration=False)
+    assert (utterance.text, utterance.duration_s, utterance.label) == ("", 0.0, "yes")
+
+
+def test_written_manifest_is_read_back(tmp_path):
+    utterances = [
+        Utterance(tmp_path / "a.wav", 1.25, "\u00e9 \u2028", "s", 0.5, "yes", {"lang": "fr"}),
+        Utterance(tmp_path.parent / "b.wav", 2.0, ""),
+    ]
+    path = tmp_path / "m.jsonl"
+    path.write_text(format_manifest(utterances, tmp_path), encoding="utf-8")
+    assert '"audio_filepath": "a.wav"' in path.read_text(encoding="utf-8")
+    assert read_manifest(path, check_files=False, allows_parts=True) == utterances
+
+
+def test_parts_of_files_are_refused_where_only_whole_files_are_read(tmp_path):
+    manifest = write_manifest(tmp_path, GOOD | {"offset": 1.5})
+    with pytest.raises(ManifestError, match="parts of files"):
+        read_manifest(manifest)
+    assert read_manifest(manifest, allows_parts=True)[0].offset_s == 1.5

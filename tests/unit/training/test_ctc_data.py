@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from wav2vec2_conformer.data.manifest import Utterance
 from wav2vec2_conformer.errors import ManifestError
 from wav2vec2_conformer.text.vocabulary import LIBRISPEECH_VOCABULARY, build_processor
 from wav2vec2_conformer.training.ctc_data import (
@@ -23,8 +24,7 @@ def count_frames(num_samples):
 
 def examples(*pairs):
     return CtcExamples(
-        [Path(f"{i}.wav") for i in range(len(pairs))],
-        [duration for duration, _ in pairs],
+        [Utterance(Path(f"{i}.wav"), duration, "") for i, (duration, _) in enumerate(pairs)],
         [target for _, target in pairs],
     )
 
@@ -81,5 +81,5 @@ def test_texts_are_normalized_encoded_and_unknown_characters_reported(tmp_path, 
     tokenizer = build_processor(LIBRISPEECH_VOCABULARY).tokenizer
     read = read_examples(manifests, tokenizer, "training")
     assert read.targets == [[10, 6, 27, 12], [3, 4, 3, 4, 3]]
-    assert read.audio_paths == [tmp_path / "a.wav", tmp_path / "b.wav"]
+    assert [utterance.audio_path.name for utterance in read.utterances] == ["a.wav", "b.wav"]
     assert "3 characters are not in the vocabulary and become <unk>: 'É' 2x, '3' 1x" in caplog.text
