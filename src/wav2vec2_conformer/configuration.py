@@ -12,7 +12,8 @@ from transformers.activations import ACT2FN
 
 from wav2vec2_conformer.errors import CheckpointError, ConfigurationError
 
-POSITION_EMBEDDINGS_TYPES = ("relative", "rotary", None)
+POSITION_EMBEDDINGS_TYPES = ("relative", "rotary", "convolutional", None)
+ENCODER_NORMS = ("after", "before")
 FEAT_EXTRACT_NORMS = ("group", "layer")
 CTC_LOSS_REDUCTIONS = ("sum", "mean")
 
@@ -20,8 +21,9 @@ CTC_LOSS_REDUCTIONS = ("sum", "mean")
 class Wav2Vec2ConformerConfig(PretrainedConfig):
     """All that is needed to build a Wav2Vec2-Conformer.
 
-    The arguments are those of the specification, with one of our own, `exact_padding`. The
-    defaults give the base size (12 layers of 768); a released checkpoint of the large size is
+    The arguments are those of the specification, with two of our own, `exact_padding` and
+    `encoder_norm`. The defaults give the base size (12 layers of 768); a released checkpoint of
+    the large size is
     [facebook/wav2vec2-conformer-rel-pos-large](https://huggingface.co/facebook/wav2vec2-conformer-rel-pos-large).
 
     Args:
@@ -84,13 +86,17 @@ class Wav2Vec2ConformerConfig(PretrainedConfig):
         adapter_stride: Their stride.
         num_adapter_layers: Their number.
         output_hidden_size: Their width; `hidden_size` by default.
-        position_embeddings_type: `"relative"` (Transformer-XL), `"rotary"` or None.
+        position_embeddings_type: `"relative"` (Transformer-XL), `"rotary"`, `"convolutional"`
+            (fairseq's `abs`, which other implementations do not read) or None.
         rotary_embedding_base: Base of the rotary angles.
         max_source_positions: Kept for compatibility; positions are computed for any length.
         conv_depthwise_kernel_size: Kernel of the depthwise convolution in frames. Odd.
         conformer_conv_dropout: Dropout after the convolution module.
         exact_padding: True: an utterance's result does not depend on padding. False: padded
             batches behave as in the reference implementation, where padding leaks.
+        encoder_norm: Whether the encoder's layer norm stands `"after"` its blocks, as in the large
+            released models, or `"before"` them, as in fairseq's base size, which other
+            implementations do not read.
         **kwargs: Settings of `transformers.PretrainedConfig` (`num_labels`, `problem_type`, ...).
 
     Raises:
@@ -160,6 +166,7 @@ class Wav2Vec2ConformerConfig(PretrainedConfig):
         conv_depthwise_kernel_size: int = 31,
         conformer_conv_dropout: float = 0.1,
         exact_padding: bool = True,
+        encoder_norm: str = "after",
         **kwargs: Any,
     ) -> None:
         self.vocab_size = vocab_size
@@ -219,6 +226,7 @@ class Wav2Vec2ConformerConfig(PretrainedConfig):
         self.conv_depthwise_kernel_size = conv_depthwise_kernel_size
         self.conformer_conv_dropout = conformer_conv_dropout
         self.exact_padding = exact_padding
+        self.encoder_norm = encoder_norm
         kwargs.pop("num_feat_extract_layers", None)  # in saved files; follows from conv_dim
         super().__init__(
             pad_token_id=pad_token_id,
@@ -253,6 +261,7 @@ class Wav2Vec2ConformerConfig(PretrainedConfig):
     def _check_choices(self) -> None:
         for name, allowed in (
             ("position_embeddings_type", POSITION_EMBEDDINGS_TYPES),
+            ("encoder_norm", ENCODER_NORMS),
             ("feat_extract_norm", FEAT_EXTRACT_NORMS),
             ("ctc_loss_reduction", CTC_LOSS_REDUCTIONS),
         ):

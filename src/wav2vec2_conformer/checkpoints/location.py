@@ -16,12 +16,18 @@ def locate_checkpoint(checkpoint: str | Path | None) -> str | Path:
         checkpoint: A folder, a model of the Hugging Face hub, or None for the bundled one.
 
     Raises:
-        CheckpointError: There is no such folder, or it holds no config.json.
+        CheckpointError: There is no such folder, it holds no config.json, or it is a file, which
+            `wav2vec2-conformer convert` makes a folder of.
     """
     place = bundled_checkpoint_path() if checkpoint is None else checkpoint
     if not Path(place).exists():
         if not _HUB_NAME.fullmatch(str(place)):
             raise CheckpointError(f"{place}: no such folder.")
+    elif Path(place).is_file():
+        raise CheckpointError(
+            f"{place}: is a file, and models are loaded from folders. Make one of it with: "
+            f"wav2vec2-conformer convert {place} FOLDER"
+        )
     elif not (Path(place) / "config.json").is_file():
         raise CheckpointError(
             f"{place}: is no checkpoint: there is no config.json in it. Name "

@@ -24,6 +24,7 @@ class Wav2Vec2ConformerEncoder(Encoder):
             config.num_hidden_layers,
             kernel_size=config.conv_depthwise_kernel_size,
             positions=config.position_embeddings_type,  # type: ignore[arg-type]  # checked there
+            norm=config.encoder_norm,  # type: ignore[arg-type]  # the same
             activation=ACT2FN[config.hidden_act],
             rotary_base=config.rotary_embedding_base,
             eps=config.layer_norm_eps,

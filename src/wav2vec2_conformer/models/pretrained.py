@@ -89,6 +89,15 @@ class Wav2Vec2ConformerPreTrainedModel(PreTrainedModel):
                 module.restore_rounded_frequencies()
         return (model, info) if want_info else model
 
+    def _initialize_weights(self, module: nn.Module, is_custom_code: bool = False) -> None:  # noqa: ARG002
+        """Draw first weights as for a model of transformers.
+
+        transformers passes over modules without parameters of their own in any other package,
+        which would leave out what `_init_weights` does for a module's children. It does so for
+        fear of overwriting what was loaded; `init` never does.
+        """
+        super()._initialize_weights(module)
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:  # noqa: C901, PLR0912 - a branch a module
         """Draw the first weights of a module, as the released models were drawn."""

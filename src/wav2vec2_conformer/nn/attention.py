@@ -16,6 +16,7 @@ Shapes used in this file:
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -23,15 +24,18 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from wav2vec2_conformer.nn.in_place import may_write_over
 from wav2vec2_conformer.nn.positions import rotate
+from wav2vec2_conformer.nn.relative_attention import attend_in_cache
 
 Positions = Literal["relative", "rotary"] | None
 
 # Queries are taken in blocks: the relative term of a block needs T + Q - 1 positions instead of
 # 2T - 1, and Q x T scores exist at a time instead of T x T.
 QUERY_BLOCK_FRAMES = 256
-# Above this length projected positions are not kept: 24 layers of 1024 would hold 400 MB.
-MAX_CACHED_FRAMES = 2048
+# Above this length projected positions are not kept: they would spare 5 % of a clip's time, and
+# 24 layers of 1024 hold 150 MB of them already.
+MAX_CACHED_FRAMES = 768
 
 
 class _ProjectedPositions(NamedTuple):
@@ -79,6 +83,7 @@ class SelfAttention(nn.Module):
         padding_mask: Bool[Tensor, "B T"] | None = None,
         *,
         return_weights: bool = False,
+        packed_lengths: Sequence[int] | None = None,
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T T"] | None]:
         """Let each frame look at all valid frames.
 
@@ -89,6 +94,8 @@ class SelfAttention(nn.Module):
             padding_mask: True where a frame is padding. None means that no frame is.
             return_weights: Whether to compute and return the attention weights, which costs
                 T x T memory per head.
+            packed_lengths: Frames of each utterance, if they stand in one row without padding;
+                `position_table` is that of the longest, `rotation` goes with the row.
 
         Returns:
             Frames of the same shape (at padded frames without meaning), and the weights or None.
@@ -102,14 +109,40 @@ class SelfAttention(nn.Module):
             projected = self._project(position_table)  # (H, K, P)
         if return_weights:
             mixed, weights = self._attend_eagerly(query, key, value, projected, padding_mask)
+            return self.linear_out(mixed.transpose(1, 2).flatten(2)), weights
+        if packed_lengths is None:
+            mixed = self._mix(query, key, value, projected, padding_mask)
         else:
-            weights = None
-            if projected is None:
-                mask = None if padding_mask is None else ~padding_mask[:, None, None, :]
-                mixed = self._attend(query, key, value, mask)
-            else:
-                mixed = self._attend_in_blocks(query, key, value, projected, padding_mask)
-        return self.linear_out(mixed.transpose(1, 2).flatten(2)), weights
+            pieces, start = [], 0
+            for length in packed_lengths:
+                rows = slice(start, start + length)
+                own = None if projected is None else _shorten(projected, length)
+                pieces.append(
+                    self._mix(query[:, :, rows], key[:, :, rows], value[:, :, rows], own, None)
+                )
+                start += length
+            mixed = torch.cat(pieces, dim=1)
+        return self.linear_out(mixed.flatten(2)), None
+
+    def _mix(
+        self,
+        query: Float[Tensor, "B H T K"],
+        key: Float[Tensor, "B H T K"],
+        value: Float[Tensor, "B H T K"],
+        projected: Float[Tensor, "H K P"] | None,
+        padding_mask: Bool[Tensor, "B T"] | None,
+    ) -> Float[Tensor, "B T H K"]:
+        """Mix the values by what is fastest here."""
+        if projected is None:
+            mask = None if padding_mask is None else ~padding_mask[:, None, None, :]
+            return self._attend(query, key, value, mask).transpose(1, 2)
+        # In 16 bits torch's own attention keeps its sums in 32.
+        on_cpu = query.device.type == "cpu" and query.dtype == torch.float32
+        if on_cpu and may_write_over() and not (self.training and self.dropout > 0.0):
+            biases = (self.pos_bias_u, self.pos_bias_v)
+            return attend_in_cache(query, key, value, projected, *biases, padding_mask)
+        mixed = self._attend_in_blocks(query, key, value, projected, padding_mask)
+        return mixed.transpose(1, 2)
 
     def _split_heads(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B H T K"]:
         return x.unflatten(2, (self.num_heads, self.head_dim)).transpose(1, 2)
@@ -224,8 +257,7 @@ class SelfAttention(nn.Module):
             version = weight._version  # noqa: SLF001
             cached = _ProjectedPositions(weight.detach(), version, num_frames, projected)
             self._cached = cached
-        surplus = cached.num_frames - num_frames
-        return cached.projected[:, :, surplus : surplus + 2 * num_frames - 1]
+        return _shorten(cached.projected, num_frames)
 
     def _project_table(self, position_table: Float[Tensor, "P D"]) -> Float[Tensor, "H K P"]:
         table = position_table.to(self.linear_pos.weight.dtype)
@@ -239,6 +271,12 @@ class SelfAttention(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         """Leave the projected positions out of copies and pickles."""
         return {**super().__getstate__(), "_cached": None}
+
+
+def _shorten(projected: Float[Tensor, "H K P"], num_frames: int) -> Float[Tensor, "H K P2"]:
+    """Return the positions that occur between `num_frames` frames."""
+    surplus = (projected.shape[2] + 1) // 2 - num_frames
+    return projected[:, :, surplus : surplus + 2 * num_frames - 1]
 
 
 def _hide_padding(

@@ -11,9 +11,9 @@ Shapes used in this file:
     H  heads
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -23,6 +23,8 @@ from torch.utils.checkpoint import checkpoint
 from wav2vec2_conformer.nn.attention import Positions
 from wav2vec2_conformer.nn.layer import ConformerLayer
 from wav2vec2_conformer.nn.normalization import frozen_statistics
+from wav2vec2_conformer.nn.packing import pack, packed_lengths, unpack
+from wav2vec2_conformer.nn.positional_convolution import PositionalConvolution
 from wav2vec2_conformer.nn.positions import RotaryPositions, relative_position_table
 from wav2vec2_conformer.nn.unused_convolution import UnusedPositionalConvolution
 
@@ -31,6 +33,7 @@ class EncoderOutput(NamedTuple):
     """What the encoder computed."""
 
     last_hidden_state: Float[Tensor, "B T D"]
+    """With `exact_padding`, zero at padded frames, as is the weighted sum."""
     hidden_states: tuple[Tensor, ...] | None
     """The input of the first block, then each block's output; the last one after the norm."""
     attentions: tuple[Tensor, ...] | None
@@ -40,7 +43,7 @@ class EncoderOutput(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """Conformer blocks between a dropout and a layer norm.
+    """Conformer blocks after a dropout, with a layer norm after or before them.
 
     Args:
         dim: Width D.
@@ -48,16 +51,18 @@ class Encoder(nn.Module):
         num_heads: Heads of the attention.
         num_layers: Number of blocks.
         kernel_size: Kernel of the depthwise convolution in frames. Odd.
-        positions: `"relative"`, `"rotary"` or None.
+        positions: `"relative"`, `"rotary"`, `"convolutional"` or None.
+        norm: Whether the layer norm stands `"after"` the blocks or `"before"` them.
         rotary_base: Base of the rotary angles.
         activation: Function of the feed-forward and convolution modules.
-        eps: Epsilon of the last layer norm.
+        eps: Epsilon of this layer norm.
         dropout: Dropout of the input and of the feed-forward modules' output.
         activation_dropout: Dropout inside the feed-forward modules.
         attention_dropout: Dropout of attention weights and output.
         conv_dropout: Dropout of the convolution modules' output.
         layer_drop: Probability of skipping a block in training.
-        unused_conv_kernel_size: Kernel of the convolution that checkpoints carry unused.
+        unused_conv_kernel_size: Kernel of the convolution that checkpoints carry unused, except
+            with convolutional positions.
         unused_conv_groups: Its groups.
     """
 
@@ -71,8 +76,9 @@ class Encoder(nn.Module):
         num_layers: int,
         *,
         kernel_size: int,
-        positions: Positions,
+        positions: Positions | Literal["convolutional"],
         activation: Callable[[Tensor], Tensor],
+        norm: Literal["after", "before"] = "after",
         rotary_base: float = 10_000.0,
         eps: float = 1e-5,
         dropout: float = 0.0,
@@ -85,10 +91,12 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         self.positions = positions
+        self.norm = norm
         self.layer_drop = layer_drop
         if positions == "rotary":
             self.embed_positions = RotaryPositions(dim // num_heads, rotary_base)
-        self.pos_conv_embed = UnusedPositionalConvolution(
+        in_use = positions == "convolutional"
+        self.pos_conv_embed = (PositionalConvolution if in_use else UnusedPositionalConvolution)(
             dim, unused_conv_kernel_size, unused_conv_groups
         )
         self.layer_norm = nn.LayerNorm(dim, eps=eps)
@@ -99,7 +107,7 @@ class Encoder(nn.Module):
                 hidden_dim,
                 num_heads,
                 kernel_size=kernel_size,
-                positions=positions,
+                positions=None if positions == "convolutional" else positions,
                 activation=activation,
                 dropout=dropout,
                 activation_dropout=activation_dropout,
@@ -131,47 +139,103 @@ class Encoder(nn.Module):
             eager_attention: Whether to compute attention as written in the papers.
             layer_weights: One weight per hidden state, to sum them up on the way.
         """
-        if padding_mask is not None:
-            x = x.masked_fill(padding_mask[:, :, None], 0.0)
-        x = self.dropout(x)
-        relative, rotary = self.positions == "relative", self.positions == "rotary"
-        table = relative_position_table(x.shape[1], x.shape[2], x.device) if relative else None
-        rotation = self.embed_positions(x.shape[1]) if rotary else None
+        if isinstance(self.pos_conv_embed, PositionalConvolution):
+            x = _zero_padding(x, padding_mask)
+            x = x + self.pos_conv_embed(x)
+        show_blocks = keep_hidden_states or keep_attentions or eager_attention
+        if padding_mask is not None and exact_padding and not (show_blocks or self.training):
+            lengths = packed_lengths(padding_mask)
+            if lengths is not None:
+                out = self._run_blocks(pack(x, padding_mask), None, None, lengths, layer_weights)
+                total = out.weighted_sum
+                return out._replace(
+                    last_hidden_state=unpack(out.last_hidden_state, padding_mask),
+                    weighted_sum=None if total is None else unpack(total, padding_mask),
+                )
+        return self._run_blocks(
+            _zero_padding(x, padding_mask),
+            padding_mask,
+            padding_mask if exact_padding else None,
+            None,
+            layer_weights,
+            keep_hidden_states=keep_hidden_states,
+            keep_attentions=keep_attentions,
+            eager_attention=eager_attention,
+        )
 
+    def _run_blocks(
+        self,
+        x: Float[Tensor, "B T D"],
+        padding_mask: Bool[Tensor, "B T"] | None,
+        conv_mask: Bool[Tensor, "B T"] | None,
+        lengths: Sequence[int] | None,
+        layer_weights: Float[Tensor, " L"] | None,
+        *,
+        keep_hidden_states: bool = False,
+        keep_attentions: bool = False,
+        eager_attention: bool = False,
+    ) -> EncoderOutput:
+        """Run all blocks on a padded batch, or on packed frames of the given lengths."""
+        if self.norm == "before":
+            x = self.layer_norm(x)
+        x = self.dropout(x)
+        table, rotation = self._place(x, lengths)
         states = [x] if keep_hidden_states else []
         attentions = []
         total = None if layer_weights is None else layer_weights[0] * x
-        conv_mask = padding_mask if exact_padding else None
+        eager = eager_attention or keep_attentions
         for index, layer in enumerate(self.layers, start=1):
-            inputs = (x, table, rotation, padding_mask, conv_mask)
-            eager = eager_attention or keep_attentions
-            if self.gradient_checkpointing and self.training:
-                out, weights = checkpoint(
-                    layer,
-                    *inputs,
-                    eager,
-                    use_reentrant=False,
-                    context_fn=lambda: (nullcontext(), frozen_statistics()),
-                )
-            else:
-                out, weights = layer(*inputs, eager)
+            inputs = (x, table, rotation, padding_mask, conv_mask, eager, lengths)
+            out, weights = self._run_block(layer, inputs)
             x = self._drop_layer(x, out)
             if index == len(self.layers):
-                x = self.layer_norm(x)
+                x = self._finish(x, conv_mask)
             if keep_hidden_states:
                 states.append(x)
-            if keep_attentions:
+            if weights is not None and keep_attentions:
                 attentions.append(weights)
             if total is not None and layer_weights is not None:
                 total = total + layer_weights[index] * x
         if not self.layers:
-            x = self.layer_norm(x)
+            x = self._finish(x, conv_mask)
         return EncoderOutput(
             x,
             tuple(states) if keep_hidden_states else None,
             tuple(attentions) if keep_attentions else None,
-            total,
+            None if total is None else _zero_padding(total, conv_mask),
         )
+
+    def _place(
+        self, x: Float[Tensor, "B T D"], lengths: Sequence[int] | None
+    ) -> tuple[Tensor | None, tuple[Tensor, Tensor] | None]:
+        """Return the table of relative positions or the rotary angles; None for the other."""
+        num_frames = x.shape[1] if lengths is None else max(lengths)
+        if self.positions == "relative":
+            return relative_position_table(num_frames, x.shape[2], x.device), None
+        if self.positions == "rotary":
+            cos, sin = self.embed_positions(num_frames)
+            if lengths is not None:
+                cos = torch.cat([cos[:length] for length in lengths])
+                sin = torch.cat([sin[:length] for length in lengths])
+            return None, (cos, sin)
+        return None, None
+
+    def _run_block(
+        self, layer: nn.Module, inputs: tuple[object, ...]
+    ) -> tuple[Tensor, Tensor | None]:
+        if not (self.gradient_checkpointing and self.training):
+            return layer(*inputs)
+        return checkpoint(
+            layer,
+            *inputs,
+            use_reentrant=False,
+            context_fn=lambda: (nullcontext(), frozen_statistics()),
+        )
+
+    def _finish(
+        self, x: Float[Tensor, "B T D"], conv_mask: Bool[Tensor, "B T"] | None
+    ) -> Float[Tensor, "B T D"]:
+        return _zero_padding(x if self.norm == "before" else self.layer_norm(x), conv_mask)
 
     def _drop_layer(self, x: Tensor, out: Tensor) -> Tensor:
         """Now and then take a block's input for its output.
@@ -183,3 +247,9 @@ class Encoder(nn.Module):
             return out
         keep = torch.rand((), device=x.device) >= self.layer_drop
         return torch.where(keep, out, x)
+
+
+def _zero_padding(
+    x: Float[Tensor, "B T D"], padding_mask: Bool[Tensor, "B T"] | None
+) -> Float[Tensor, "B T D"]:
+    return x if padding_mask is None else x.masked_fill(padding_mask[:, :, None], 0.0)

@@ -13,12 +13,15 @@ from collections.abc import Callable, Sequence
 from math import prod
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from wav2vec2_conformer.nn.in_place import apply_onto, may_write_over
 from wav2vec2_conformer.nn.lengths import conv_output_lengths, padding_mask_from_lengths
 from wav2vec2_conformer.nn.normalization import MaskedChannelNorm
+from wav2vec2_conformer.nn.packing import worth_packing
 from wav2vec2_conformer.nn.precision import convolve
 
 # Frames encoded at a time where no gradient is needed; 250 are 5 s with the released strides.
@@ -69,13 +72,40 @@ class ConvLayer(nn.Module):
             x: Input.
             lengths: Valid frames of the *output*, for the group norm. None: all are valid.
         """
+        if self.norm == "layer" and self._may_keep_channels_last(x):
+            return self._convolve_channels_last(x)
         x = convolve(self.conv, x)
         if self.norm == "layer":
             x = self.layer_norm(x.transpose(1, 2)).transpose(1, 2)
         elif self.norm == "group":
             mask = None if lengths is None else padding_mask_from_lengths(lengths, x.shape[2])
             x = self.layer_norm(x, mask)
-        return self.activation(x)
+        return apply_onto(self.activation, x)
+
+    def _may_keep_channels_last(self, x: Float[Tensor, "B C T"]) -> bool:
+        return (
+            may_write_over()
+            and x.device.type == "cpu"
+            and not torch.is_autocast_enabled("cpu")
+            and type(self.conv) is nn.Conv1d  # an adapter may be around it
+        )
+
+    def _convolve_channels_last(self, x: Float[Tensor, "B C T"]) -> Float[Tensor, "B C2 T2"]:
+        """Do the same, with all channels of a frame side by side in memory.
+
+        So the layer norm and the next layer take them without a transposed copy. Frames in this
+        order are an image of height 1 with its channels last, which torch convolves as fast; of
+        a single channel, the kernel's windows are the rows of a matrix product.
+        """
+        conv = self.conv
+        if x.shape[1] == 1:
+            windows = x[:, 0].unfold(1, conv.kernel_size[0], conv.stride[0])  # (B, T2, kernel)
+            frames = F.linear(windows, conv.weight[:, 0], conv.bias)  # (B, T2, C2)
+        else:
+            weight = conv.weight[:, :, None]
+            image = F.conv2d(x[:, :, None], weight, conv.bias, (1, conv.stride[0]))
+            frames = image[:, :, 0].transpose(1, 2)
+        return apply_onto(self.activation, self.layer_norm(frames)).transpose(1, 2)
 
 
 class FeatureEncoder(nn.Module):
@@ -151,7 +181,9 @@ class FeatureEncoder(nn.Module):
             waveforms: Samples.
             lengths: Valid samples of each waveform. None: all are valid.
         """
-        if self._is_local and not (torch.is_grad_enabled() or torch.compiler.is_compiling()):
+        if lengths is not None and worth_packing(lengths, waveforms.shape[1]):
+            return self._encode_singly(waveforms, lengths)
+        if self._is_local and may_write_over():
             return self._encode_in_blocks(waveforms)
         return self._encode(waveforms, lengths)
 
@@ -169,6 +201,22 @@ class FeatureEncoder(nn.Module):
                 x = layer(x, lengths)
         return x.transpose(1, 2)  # (B, T, C)
 
+    def _encode_singly(
+        self, waveforms: Float[Tensor, "B L"], lengths: Int[Tensor, " B"]
+    ) -> Float[Tensor, "B T C"]:
+        """Encode each utterance's own samples; frames of padding are zero."""
+        utterances = []
+        for waveform, length in zip(waveforms, lengths.tolist(), strict=True):
+            own = waveform[None, : max(length, self.receptive_field)]  # at least one frame
+            frames = self._encode_in_blocks(own) if self._is_local else self._encode(own, None)
+            utterances.append(frames[0])
+        num_frames = int(self.output_lengths(torch.tensor(waveforms.shape[1])))
+        out = utterances[0].new_zeros(len(waveforms), num_frames, utterances[0].shape[1])
+        counts = self.output_lengths(lengths).tolist()
+        for row, utterance, count in zip(out, utterances, counts, strict=True):
+            row[:count] = utterance[:count]
+        return out
+
     def _encode_in_blocks(self, waveforms: Float[Tensor, "B L"]) -> Float[Tensor, "B T C"]:
         """Encode some seconds at a time.
 
@@ -178,11 +226,9 @@ class FeatureEncoder(nn.Module):
         num_samples = waveforms.shape[1]
         hop, field = prod(self.strides), self.receptive_field
         num_frames = (num_samples - field) // hop + 1
-        if num_frames <= BLOCK_FRAMES:
-            return self._encode(waveforms, None)
         blocks = []
         for start in range(0, num_frames, BLOCK_FRAMES):
             stop = min(start + BLOCK_FRAMES, num_frames)
             samples = waveforms[:, start * hop : (stop - 1) * hop + field]
             blocks.append(self._encode(samples, None))
-        return torch.cat(blocks, dim=1)
+        return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=1)

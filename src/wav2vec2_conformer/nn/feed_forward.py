@@ -11,8 +11,15 @@ Shapes used in this file:
 
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from wav2vec2_conformer.nn.in_place import apply_onto, may_write_over
+
+# Of a clip longer than 30 s (at the large size) a part is widened at a time: the widened frames
+# are the largest tensor of a block.
+WIDENED_ELEMENTS = 1536 * 4096
 
 
 class FeedForward(nn.Module):
@@ -44,5 +51,15 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
         """Transform each frame on its own."""
-        x = self.intermediate_dropout(self.activation(self.intermediate_dense(x)))
+        frames_at_once = max(WIDENED_ELEMENTS // self.intermediate_dense.out_features, 1)
+        if not may_write_over() or x.shape[0] * x.shape[1] <= frames_at_once:
+            return self._transform(x)
+        out = torch.empty_like(x)
+        parts = (tensor.flatten(0, 1).split(frames_at_once) for tensor in (x, out))
+        for part, result in zip(*parts, strict=True):
+            result.copy_(self._transform(part))
+        return out
+
+    def _transform(self, x: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
+        x = self.intermediate_dropout(apply_onto(self.activation, self.intermediate_dense(x)))
         return self.output_dropout(self.output_dense(x))

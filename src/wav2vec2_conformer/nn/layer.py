@@ -11,14 +11,16 @@ Shapes used in this file:
     P  relative positions, 2T - 1
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from wav2vec2_conformer.nn.attention import Positions, SelfAttention
 from wav2vec2_conformer.nn.convolution import ConvolutionModule
 from wav2vec2_conformer.nn.feed_forward import FeedForward
+from wav2vec2_conformer.nn.in_place import add_onto
 
 
 class ConformerLayer(nn.Module):
@@ -84,6 +86,7 @@ class ConformerLayer(nn.Module):
         key_padding_mask: Bool[Tensor, "B T"] | None = None,
         conv_padding_mask: Bool[Tensor, "B T"] | None = None,
         return_weights: bool = False,
+        packed_lengths: Sequence[int] | None = None,
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T T"] | None]:
         """Transform frames.
 
@@ -94,19 +97,23 @@ class ConformerLayer(nn.Module):
             key_padding_mask: True at frames that attention must not look at.
             conv_padding_mask: True at frames that the convolution must not look at.
             return_weights: Whether to return the attention weights.
+            packed_lengths: The frames are packed (see `nn/packing.py`): those of one utterance
+                after the other, in one row. Then there are no masks, positions are those of the
+                longest utterance, and no attention weights are returned.
 
         Returns:
             Frames of the same shape, and the attention weights or None.
         """
-        x = x + 0.5 * self.ffn1(self.ffn1_layer_norm(x))
+        x = torch.add(x, self.ffn1(self.ffn1_layer_norm(x)), alpha=0.5)
         attended, weights = self.self_attn(
             self.self_attn_layer_norm(x),
             position_table,
             rotation,
             key_padding_mask,
             return_weights=return_weights,
+            packed_lengths=packed_lengths,
         )
-        x = x + self.self_attn_dropout(attended)
-        x = x + self.conv_module(x, conv_padding_mask)
-        x = x + 0.5 * self.ffn2(self.ffn2_layer_norm(x))
+        x = add_onto(x, self.self_attn_dropout(attended))  # no longer the caller's tensor
+        x = add_onto(x, self.conv_module(x, conv_padding_mask, packed_lengths))
+        x = add_onto(x, self.ffn2(self.ffn2_layer_norm(x)), alpha=0.5)
         return self.final_layer_norm(x), weights

@@ -18,6 +18,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from wav2vec2_conformer.errors import ConfigurationError
+
 
 def _masked_moments(
     x: Float[Tensor, "B C T"], padding_mask: Bool[Tensor, "B T"], dims: tuple[int, ...]
@@ -74,6 +76,24 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
             self._update_running_statistics(mean, variance, count)
         scale = torch.rsqrt(variance + self.eps) * self.weight[:, None]
         return ((x.float() - mean) * scale + self.bias[:, None]).to(x.dtype)
+
+    def scale_and_offset(self) -> tuple[Float[Tensor, " C"], Float[Tensor, " C"]]:
+        """Return the factor and the offset of each channel that evaluation amounts to.
+
+        In single precision at least.
+
+        Raises:
+            ConfigurationError: There are no running statistics.
+        """
+        mean, variance = self.running_mean, self.running_var
+        if mean is None or variance is None:
+            raise ConfigurationError(
+                "a batch norm without running statistics has no fixed factors. Build it with "
+                "track_running_stats=True"
+            )
+        precise = torch.promote_types(variance.dtype, torch.float32)
+        scale = torch.rsqrt(variance.to(precise) + self.eps) * self.weight
+        return scale, self.bias - mean * scale
 
     @torch.no_grad()
     def _update_running_statistics(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:

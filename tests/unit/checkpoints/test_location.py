@@ -21,6 +21,9 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         locate_checkpoint("runs/of/mine")
     with pytest.raises(CheckpointError, match=r"no config\.json"):
         locate_checkpoint(tmp_path)
+    (tmp_path / "LL_rope_PT_960h_FT.pt").touch()
+    with pytest.raises(CheckpointError, match=r"is a file.*convert .*960h_FT\.pt FOLDER"):
+        locate_checkpoint(tmp_path / "LL_rope_PT_960h_FT.pt")
 
 
 def test_a_folder_without_a_processor_says_so(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from torch.utils._pytree import tree_leaves
 
 from wav2vec2_conformer import _sample_negative_indices
 from wav2vec2_conformer.nn.attention import QUERY_BLOCK_FRAMES, SelfAttention
+from wav2vec2_conformer.nn.feed_forward import WIDENED_ELEMENTS, FeedForward
+from wav2vec2_conformer.nn.relative_attention import QUERY_ROWS, SCORE_ELEMENTS
 
 from .conftest import Build
 
@@ -44,8 +46,46 @@ def test_relative_attention_never_holds_scores_of_all_pairs() -> None:
     frames, table = torch.randn(1, num_frames, 16), torch.randn(2 * num_frames - 1, 16)
     with torch.no_grad(), Largest() as largest:
         attention(frames, table)
+    one_head = QUERY_ROWS * (num_frames + QUERY_ROWS)
+    assert largest.num_elements <= max(SCORE_ELEMENTS, torch.get_num_threads() * one_head)
+    with Largest() as largest:  # with a gradient, blocks of queries of all heads
+        attention(frames, table)
     assert largest.num_elements <= heads * QUERY_BLOCK_FRAMES * (num_frames + QUERY_BLOCK_FRAMES)
     assert largest.num_elements < heads * num_frames * num_frames / 4
+
+
+@pytest.mark.parametrize("positions", ["relative", "rotary", None])
+def test_padding_is_not_computed(build: Build, positions: str | None) -> None:
+    """Of a second and a tenth of one, in each linear map of each block."""
+    model = build(position_embeddings_type=positions)
+    mask = torch.zeros(2, 16_000, dtype=torch.long)
+    mask[0], mask[1, :1_600] = 1, 1
+    frames = []
+    for name, module in model.encoder.layers.named_modules():
+        if isinstance(module, torch.nn.Linear) and not name.endswith("linear_pos"):
+            module.register_forward_pre_hook(lambda _, args: frames.append(args[0][..., 0].numel()))
+    with torch.no_grad():
+        model(torch.randn(2, 16_000), mask)
+    assert set(frames) == {49 + 4}
+    assert len(frames) == 2 * 8  # two blocks: four of feed-forwards, four of attention
+
+
+def test_evaluation_transposes_no_frames(build: Build) -> None:
+    """The batch norm is no operation of its own either."""
+    model = build("Model", feat_extract_norm="layer")
+    with torch.no_grad(), torch.profiler.profile() as profile:
+        model.encoder(torch.randn(1, 60, 16))
+    called = {event.key for event in profile.key_averages()}
+    assert "aten::mkldnn_convolution" in called or "aten::convolution" in called
+    assert not {"aten::native_batch_norm", "aten::conv1d"} & called
+
+
+@pytest.mark.parametrize("num_frames", [400, 4_000])
+def test_widened_frames_are_bounded(num_frames: int) -> None:
+    module = FeedForward(4, 8_192, activation=torch.nn.functional.silu).eval()
+    with torch.no_grad(), Largest() as largest:
+        module(torch.randn(1, num_frames, 4))
+    assert largest.num_elements <= min(num_frames * 8_192, WIDENED_ELEMENTS)
 
 
 def test_positions_are_projected_once_for_all_shorter_lengths(build: Build) -> None:

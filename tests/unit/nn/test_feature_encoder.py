@@ -47,7 +47,9 @@ def test_blocks_change_nothing(encoder, monkeypatch, num_samples):
     expected = encoder(waveforms, lengths)
     monkeypatch.setattr(feature_encoder_module, "BLOCK_FRAMES", 4)
     with torch.no_grad():
-        torch.testing.assert_close(encoder(waveforms, lengths), expected)
+        found = encoder(waveforms, lengths)
+    for row, count in enumerate(encoder.output_lengths(lengths).tolist()):
+        torch.testing.assert_close(found[row, :count], expected[row, :count])
 
 
 def test_blocks_bound_what_a_convolution_makes(randomize, monkeypatch):

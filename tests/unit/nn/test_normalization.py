@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from wav2vec2_conformer.errors import ConfigurationError
 from wav2vec2_conformer.nn.normalization import MaskedBatchNorm1d, MaskedChannelNorm
 
 
@@ -118,3 +119,13 @@ def test_channel_norm_of_a_quiet_signal_far_from_zero():
     x = 1_000.0 + torch.randn(1, 1, 500)
     mask = torch.zeros(1, 500, dtype=torch.bool)
     assert norm(x, mask).std().item() == pytest.approx(1.0, abs=1e-2)
+
+
+def test_factors_of_a_batch_norm_are_its_evaluation(randomize):
+    norm = randomize(MaskedBatchNorm1d(4)).eval()
+    x = torch.randn(2, 4, 7)
+    scale, offset = norm.scale_and_offset()
+    torch.testing.assert_close(x * scale[:, None] + offset[:, None], norm(x))
+    norm.running_mean = None
+    with pytest.raises(ConfigurationError, match="track_running_stats=True"):
+        norm.scale_and_offset()

@@ -1,0 +1,114 @@
+"""Writing the folders that `from_pretrained` reads, here and in transformers."""
+
+import copy
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers import Wav2Vec2FeatureExtractor
+
+from wav2vec2_conformer.checkpoints.checkpoint import Checkpoint
+from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
+from wav2vec2_conformer.errors import CheckpointError, InputError
+from wav2vec2_conformer.text.vocabulary import build_processor, write_processor
+
+
+def write_transformers(checkpoint: Checkpoint, folder: str | Path) -> None:
+    """Write config.json, model.safetensors and the processor's files.
+
+    The folder appears at once, complete, in place of an older one.
+
+    Args:
+        checkpoint: What to write. Tensors are written as they are, without a change of type.
+        folder: The folder.
+
+    Raises:
+        CheckpointError: The vocabulary lacks tokens that a tokenizer needs.
+        OSError: The folder cannot be written.
+    """
+    folder = Path(folder)
+    temporary = folder.with_name(f"{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        _build_config(checkpoint).save_pretrained(temporary)
+        _write_processor(checkpoint, temporary)
+        tensors = _separate(checkpoint.tensors)
+        save_file(tensors, temporary / "model.safetensors", metadata={"format": "pt"})
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    remove(folder)
+    temporary.rename(folder)
+
+
+def remove(path: Path) -> None:
+    """Delete a file or folder, if there is one."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def limits_in_transformers(config: Wav2Vec2ConformerConfig) -> list[str]:
+    """Say why transformers' own classes would compute something else; nothing if they would not."""
+    foreign: list[str] = []
+    if config.encoder_norm != "after":
+        foreign.append("the encoder's norm before its blocks")
+    if config.position_embeddings_type == "convolutional":
+        foreign.append("convolutional positions")
+    return [
+        f"only this package computes {what}; transformers' own Wav2Vec2-Conformer ignores it"
+        for what in foreign
+    ]
+
+
+def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors that share memory with others, which safetensors does not store."""
+    taken: set[int] = set()
+    separate = {}
+    for name, tensor in tensors.items():
+        address = tensor.untyped_storage().data_ptr()
+        separate[name] = tensor.clone() if address in taken else tensor.contiguous()
+        taken.add(address)
+    return separate
+
+
+def _build_config(checkpoint: Checkpoint) -> Wav2Vec2ConformerConfig:
+    config: Any = copy.deepcopy(checkpoint.config)
+    config.architectures = [checkpoint.model_class.__name__]
+    dtypes = Counter(
+        str(tensor.dtype).removeprefix("torch.")
+        for tensor in checkpoint.tensors.values()
+        if tensor.is_floating_point()
+    )
+    config.dtype = dtypes.most_common(1)[0][0]
+    if checkpoint.source_format != "transformers":
+        config.converted_from = {
+            "format": checkpoint.source_format,
+            "file": checkpoint.path.name,
+            **checkpoint.training,
+        }
+    return config
+
+
+def _write_processor(checkpoint: Checkpoint, folder: Path) -> None:
+    if checkpoint.vocabulary is None:
+        extractor = Wav2Vec2FeatureExtractor(
+            feature_size=1,
+            sampling_rate=16_000,
+            padding_value=0.0,
+            do_normalize=checkpoint.do_normalize,
+            return_attention_mask=checkpoint.config.feat_extract_norm == "layer",
+        )
+        extractor.save_pretrained(folder)
+        return
+    try:
+        processor = build_processor(checkpoint.vocabulary)
+    except InputError as error:
+        raise CheckpointError(f"{checkpoint.path}: {error}.") from error
+    processor.feature_extractor.do_normalize = checkpoint.do_normalize
+    write_processor(processor, folder)
