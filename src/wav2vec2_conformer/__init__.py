@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
+    from wav2vec2_conformer.inference.aligner import Aligner
+    from wav2vec2_conformer.inference.decoder import DecodingOptions
     from wav2vec2_conformer.inference.transcriber import Transcriber
     from wav2vec2_conformer.models.audio_frame_classification import (
         Wav2Vec2ConformerForAudioFrameClassification,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Aligner": "inference.aligner",
+    "DecodingOptions": "inference.decoder",
     "Transcriber": "inference.transcriber",
     "Wav2Vec2ConformerConfig": "configuration",
     "Wav2Vec2ConformerEncoder": "models.encoder",
@@ -48,6 +52,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "Aligner",
+    "DecodingOptions",
     "Transcriber",
     "Wav2Vec2ConformerConfig",
     "Wav2Vec2ConformerEncoder",

@@ -16,7 +16,7 @@ import soundfile
 
 from wav2vec2_conformer.checkpoints import bundled
 from wav2vec2_conformer.cli import main
-from wav2vec2_conformer.cli.transcript_files import plan_output_names
+from wav2vec2_conformer.cli.transcript_files import plan_stems
 from wav2vec2_conformer.evaluation.word_error import score
 from wav2vec2_conformer.inference import Transcriber
 
@@ -57,11 +57,17 @@ def test_json_has_words_with_times(
         transcript = transcriber.transcribe(clip)
         assert record["text"] == transcript.text
         assert record["duration"] == pytest.approx(transcript.duration_s)
-        assert record["words"] == [
-            {"word": word.text, "start": word.start_s, "end": word.end_s}
+        words = [word for segment in record["segments"] for word in segment["words"]]
+        assert words == [
+            {
+                "word": word.text,
+                "start": word.start_s,
+                "end": word.end_s,
+                "score": round(word.confidence, 4),
+            }
             for word in transcript.words
         ]
-        ends = [word["end"] for word in record["words"]]
+        ends = [word["end"] for word in words]
         assert ends == sorted(ends)
         assert ends[-1] <= record["duration"]
 
@@ -98,8 +104,8 @@ def test_files_of_one_name_are_written_without_loss(
 
 def test_output_names_never_repeat() -> None:
     sources = ["x/a.wav", "y/a.wav", "a-2.wav", "z/A.flac", "-", "stdin.wav"]
-    names = plan_output_names(sources, ".txt")
-    assert names == ["a.txt", "a-2.txt", "a-2-2.txt", "A-3.txt", "stdin.txt", "stdin-2.txt"]
+    stems = plan_stems(sources)
+    assert stems == ["a", "a-2", "a-2-2", "A-3", "stdin", "stdin-2"]
 
 
 def test_json_files_hold_one_object(
@@ -306,13 +312,13 @@ def test_an_interrupt_keeps_what_is_done_and_gives_130(
 ) -> None:
     endless = tmp_path / "endless.wav"
     os.mkfifo(endless)
-    output_dir = tmp_path / "out"
+    output_dir, failures = tmp_path / "out", tmp_path / "failures.jsonl"
     # The first clip is long enough to run before the next input is opened.
     soundfile.write(clips[0], np.random.default_rng(0).normal(0, 0.1, 10 * RATE_HZ), RATE_HZ)
     program = "from wav2vec2_conformer.cli.main import run; run()"
-    options = ["-m", checkpoint, "--batch-seconds", "1", "-o", output_dir]
+    options = ["-m", checkpoint, "--batch-seconds", "1", "-o", output_dir, "--failures", failures]
     process = subprocess.Popen(
-        [sys.executable, "-c", program, "transcribe", *options, clips[0], endless],
+        [sys.executable, "-c", program, "transcribe", *options, "missing.wav", clips[0], endless],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -327,3 +333,4 @@ def test_an_interrupt_keeps_what_is_done_and_gives_130(
     assert "Traceback" not in err
     assert [path.name for path in output_dir.iterdir()] == ["a.txt"]
     assert (output_dir / "a.txt").read_text().strip()
+    assert json.loads(failures.read_text())["file"] == "missing.wav"

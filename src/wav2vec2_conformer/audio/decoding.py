@@ -1,19 +1,19 @@
-"""Encoded audio to a waveform: soundfile first, PyAV for what it refuses."""
+"""Encoded audio to mono blocks: soundfile first, PyAV for what it refuses."""
 
 import io
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from wav2vec2_conformer.audio.media import decode_media
+from wav2vec2_conformer.audio.media import iter_media
 from wav2vec2_conformer.audio.truncation import (
     find_missing_ogg_end,
     find_short_chunk,
-    warn_truncated,
 )
-from wav2vec2_conformer.audio.waveform import WaveformBuilder
+from wav2vec2_conformer.audio.waveform import MonoResampler
 from wav2vec2_conformer.errors import AudioError
 
 _BLOCK_MOMENTS = 1 << 16
@@ -45,9 +45,13 @@ class _SequentialSoundFile(soundfile.SoundFile):
         return False
 
 
-def decode_audio(
-    file: Path | RecordingBytes, name: str, target_rate_hz: float
-) -> NDArray[np.float32]:
+def iter_decoded(
+    file: Path | RecordingBytes,
+    name: str,
+    target_rate_hz: float,
+    *,
+    on_damage: Callable[[float, str], None],
+) -> Iterator[NDArray[np.float32]]:
     """Decode a recording of any format, rate and channel count.
 
     A recording that is cut off or damaged is used as far as it can be decoded.
@@ -56,16 +60,15 @@ def decode_audio(
         file: An existing file, or the bytes of one.
         name: What to call it in messages.
         target_rate_hz: Rate of the result.
+        on_damage: Called after the last block of a recording that is cut off or damaged, with
+            the seconds that could be decoded and the reason.
 
-    Returns:
-        Mono samples of shape (L,).
+    Yields:
+        Mono samples of shape (L,); L may be 0.
 
     Raises:
         AudioError: When it is empty, is not audio, or holds no usable sample.
         MissingExtraError: When the format needs PyAV and that is not installed.
-
-    Warns:
-        TruncatedAudioWarning: When it is cut off or damaged.
     """
     try:
         sound_file = _SequentialSoundFile(str(file) if isinstance(file, Path) else file)
@@ -75,31 +78,28 @@ def decode_audio(
             "numpy.fromfile and pass the array with its rate, or convert it to wav."
         ) from error
     except soundfile.LibsndfileError:
-        return decode_media(file, name, target_rate_hz)
+        yield from iter_media(file, name, target_rate_hz, on_damage=on_damage)
+        return
     with sound_file:
-        builder = WaveformBuilder(
-            name,
-            sound_file.samplerate,
-            target_rate_hz,
-            expected_moments=sound_file.frames,
-        )
-        damage = _read_blocks(sound_file, builder)
+        resampler = MonoResampler(name, sound_file.samplerate, target_rate_hz)
+        damage = yield from _iter_readable(sound_file, resampler)
         if damage is None:
             damage = find_short_chunk(sound_file.extra_info)
-        if damage is None and builder.num_moments < sound_file.frames:
+        if damage is None and resampler.num_moments < sound_file.frames:
             promised_s = sound_file.frames / sound_file.samplerate
             damage = f"the header promises {promised_s:.2f} s"
         if damage is None and sound_file.format == "OGG":
             damage = find_missing_ogg_end(file)
-    if damage is not None and not builder.num_moments:
+    if damage is not None and not resampler.num_moments:
         raise AudioError(f"{name}: the audio cannot be decoded: {damage}.")
-    waveform = builder.build()
+    yield resampler.finish()
     if damage is not None:
-        warn_truncated(name, builder.decoded_s, damage)
-    return waveform
+        on_damage(resampler.decoded_s, damage)
 
 
-def _read_blocks(sound_file: soundfile.SoundFile, builder: WaveformBuilder) -> str | None:
+def _iter_readable(
+    sound_file: soundfile.SoundFile, resampler: MonoResampler
+) -> Generator[NDArray[np.float32], None, str | None]:
     """Read to the end, or to the damage, and say what the damage is."""
     block = np.empty((_BLOCK_MOMENTS, sound_file.channels), dtype=np.float32)
     while True:
@@ -107,10 +107,10 @@ def _read_blocks(sound_file: soundfile.SoundFile, builder: WaveformBuilder) -> s
             num_read = len(sound_file.read(dtype="float32", out=block))
         except soundfile.LibsndfileError as error:
             # What was decoded before the damage is in the block already.
-            num_decoded = sound_file.tell() - builder.num_moments
+            num_decoded = sound_file.tell() - resampler.num_moments
             if 0 < num_decoded <= _BLOCK_MOMENTS:
-                builder.add(block[:num_decoded])
+                yield resampler.convert(block[:num_decoded])
             return f"decoder error {error.code}"
         if not num_read:
             return None
-        builder.add(block[:num_read])
+        yield resampler.convert(block[:num_read])

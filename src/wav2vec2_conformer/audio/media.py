@@ -4,14 +4,14 @@ PyAV is the extra `media`. Its wheels hold FFmpeg, so no program has to be insta
 """
 
 import os
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wav2vec2_conformer.audio.truncation import warn_truncated
-from wav2vec2_conformer.audio.waveform import WaveformBuilder
+from wav2vec2_conformer.audio.waveform import MonoResampler
 from wav2vec2_conformer.errors import AudioError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -26,23 +26,28 @@ _MEDIA_MARKS = ((4, b"ftyp"), (0, b"\x1a\x45\xdf\xa3"), (0, b"\xff\xf1"), (0, b"
 _DURATION_TOLERANCE_S = 0.5
 
 
-def decode_media(file: Path | BinaryIO, name: str, target_rate_hz: float) -> NDArray[np.float32]:
+def iter_media(
+    file: Path | BinaryIO,
+    name: str,
+    target_rate_hz: float,
+    *,
+    on_damage: Callable[[float, str], None],
+) -> Iterator[NDArray[np.float32]]:
     """Decode the first audio track of a media file.
 
     Args:
         file: An existing file, or a seekable binary file.
         name: What to call it in messages.
         target_rate_hz: Rate of the result.
+        on_damage: Called after the last block of a track that is cut off or damaged, with the
+            seconds that could be decoded and the reason.
 
-    Returns:
-        Mono samples of shape (L,).
+    Yields:
+        Mono samples of shape (L,); L may be 0.
 
     Raises:
         AudioError: When it is empty, is not audio, or holds no usable sample.
         MissingExtraError: When it looks like a media file and PyAV is not installed.
-
-    Warns:
-        TruncatedAudioWarning: When it is cut off or damaged.
     """
     head, num_bytes = _read_head(file)
     if not num_bytes:
@@ -60,40 +65,40 @@ def decode_media(file: Path | BinaryIO, name: str, target_rate_hz: float) -> NDA
     with container:
         if not container.streams.audio:
             raise AudioError(f"{name}: has no audio track.")
-        builder, damage = _decode_track(container, name, target_rate_hz)
         promised_s = _promised_duration(container)
-    if builder is None:
+        resampler, damage = yield from _iter_track(container, name, target_rate_hz)
+    if resampler is None:
         reason = damage or "its audio track is empty"
         raise AudioError(f"{name}: the audio cannot be decoded: {reason}.")
-    waveform = builder.build()
-    if damage is None and promised_s - builder.decoded_s > _DURATION_TOLERANCE_S:
+    yield resampler.finish()
+    if damage is None and promised_s - resampler.decoded_s > _DURATION_TOLERANCE_S:
         damage = f"the header promises {promised_s:.2f} s"
     if damage is not None:
-        warn_truncated(name, builder.decoded_s, damage)
-    return waveform
+        on_damage(resampler.decoded_s, damage)
 
 
-def _decode_track(
+def _iter_track(
     container: "InputContainer", name: str, target_rate_hz: float
-) -> tuple[WaveformBuilder | None, str | None]:
+) -> Generator[NDArray[np.float32], None, tuple[MonoResampler | None, str | None]]:
     """Decode to the end, or to the damage, and say what the damage is."""
     import av  # noqa: PLC0415  an optional dependency
 
-    builder: WaveformBuilder | None = None
+    resampler: MonoResampler | None = None
     # Keeps rate and layout, and makes every codec's samples planar float32.
     to_float = av.AudioResampler(format="fltp")
     try:
         for frame in container.decode(container.streams.audio[0]):
             # The first frame, not the header, knows the rate of an HE-AAC track.
-            if builder is None:
-                builder = WaveformBuilder(name, frame.sample_rate, target_rate_hz)
+            if resampler is None:
+                resampler = MonoResampler(name, frame.sample_rate, target_rate_hz)
             for converted in to_float.resample(frame):
-                builder.add(converted.to_ndarray().T.astype(np.float32, copy=False))
+                values = converted.to_ndarray().T.astype(np.float32, copy=False)
+                yield resampler.convert(values)
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, AudioError):
             raise  # an absurd rate, which is no damage
-        return builder, f"decoder error: {error}"
-    return builder, None
+        return resampler, f"decoder error: {error}"
+    return resampler, None
 
 
 def _promised_duration(container: "InputContainer") -> float:

@@ -10,7 +10,15 @@ from typing import Annotated
 
 import typer
 
+from wav2vec2_conformer.cli.align import align
+from wav2vec2_conformer.cli.check_data import check_data
+from wav2vec2_conformer.cli.convert import convert
+from wav2vec2_conformer.cli.evaluate import evaluate
 from wav2vec2_conformer.cli.finetune import finetune
+from wav2vec2_conformer.cli.flag_names import with_dashes
+from wav2vec2_conformer.cli.inspect import inspect
+from wav2vec2_conformer.cli.lm import lm
+from wav2vec2_conformer.cli.stream import stream
 from wav2vec2_conformer.cli.transcribe import transcribe
 from wav2vec2_conformer.errors import Wav2Vec2ConformerError
 
@@ -21,10 +29,20 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": with_dashes,
+    },
 )
 app.command("transcribe")(transcribe)
+app.command("align")(align)
+app.command("stream")(stream)
+app.command("evaluate")(evaluate)
+app.add_typer(lm, name="lm")
+app.command("check-data")(check_data)
 app.command("finetune")(finetune)
+app.command("convert")(convert)
+app.command("inspect")(inspect)
 
 
 def _print_version(value: bool) -> None:
@@ -53,10 +71,10 @@ def run() -> None:
     An error that the user can act on becomes one line on stderr and exit code 1. Any other
     exception is a bug and keeps its traceback.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):
             # Transcripts of any language, whatever the console's encoding.
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+            output.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         app()
     except Wav2Vec2ConformerError as error:

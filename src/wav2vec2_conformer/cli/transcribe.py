@@ -1,26 +1,40 @@
 """`wav2vec2-conformer transcribe`: audio files to text."""
 
-import json
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from wav2vec2_conformer.cli.audio_files import expand_folders
-from wav2vec2_conformer.cli.transcript_files import (
-    format_json,
-    plan_output_names,
-    write_text,
+from wav2vec2_conformer.cli.audio_files import choose_sources
+from wav2vec2_conformer.cli.decoding_flags import (
+    Alpha,
+    BeamWidth,
+    Beta,
+    HotWords,
+    HotWordWeight,
+    LanguageModelFile,
+    NumBest,
+    decoding_options,
 )
+from wav2vec2_conformer.cli.failed_inputs import FailedInput, report_failures, write_failures
+from wav2vec2_conformer.cli.format_flags import (
+    Characters,
+    FormatName,
+    Language,
+    MaxLineCount,
+    MaxLineWidth,
+    Words,
+    format_names,
+    format_options,
+)
+from wav2vec2_conformer.cli.reference_scores import read_references, report_errors
+from wav2vec2_conformer.cli.transcript_files import Output, plan_stems
 
 if TYPE_CHECKING:
-    from wav2vec2_conformer.inference import Failure, Transcript
-
-EXIT_NOTHING_DONE = 1
-EXIT_SOME_FAILED = 3
+    from wav2vec2_conformer.inference import Transcriber, Transcript
 
 
 def transcribe(
@@ -38,14 +52,6 @@ def transcribe(
             show_default="bundled English model",
         ),
     ] = None,
-    output_dir: Annotated[
-        Path | None,
-        typer.Option("-o", "--output-dir", help="Write one file per input into this folder."),
-    ] = None,
-    output_format: Annotated[
-        Literal["txt", "json"],
-        typer.Option("-f", "--output-format", help="json has the times of words."),
-    ] = "txt",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     compute_type: Annotated[
         Literal["float32", "bfloat16", "float16"], typer.Option(help="Precision of the model.")
@@ -53,6 +59,22 @@ def transcribe(
     batch_seconds: Annotated[
         float, typer.Option(min=1.0, help="Seconds of audio in the model at once.")
     ] = 60.0,
+    window_seconds: Annotated[
+        float, typer.Option(help="Longer audio runs in overlapping windows of this length.")
+    ] = 30.0,
+    context_seconds: Annotated[
+        float, typer.Option(help="Part of a window on each side that is context only.")
+    ] = 3.0,
+    vad: Annotated[
+        bool, typer.Option("--vad", help="Run the model only where somebody speaks.")
+    ] = False,
+    vad_method: Annotated[
+        Literal["energy", "silero"] | None,
+        typer.Option(
+            help="How speech is found: by loudness, or by a network (extra vad). Implies --vad.",
+            show_default="energy",
+        ),
+    ] = None,
     references: Annotated[
         Path | None,
         typer.Option(
@@ -64,31 +86,174 @@ def transcribe(
         bool, typer.Option("--demo", help="Transcribe the clips in the package.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    output_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output-dir",
+            help="Write files into this folder, one for each input and format.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    output_format: Annotated[
+        FormatName, typer.Option("-f", "--output-format", rich_help_panel="Output")
+    ] = "txt",
+    max_line_width: MaxLineWidth = None,
+    max_line_count: MaxLineCount = None,
+    words: Words = False,
+    characters: Characters = False,
+    language: Language = None,
+    skip_existing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-existing",
+            help="Leave out inputs whose files are all in the folder of -o.",
+            rich_help_panel="Output",
+        ),
+    ] = False,
+    failures: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a line of JSON for each input that failed into this file.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    beam_width: BeamWidth = None,
+    num_best: NumBest = None,
+    language_model: LanguageModelFile = None,
+    alpha: Alpha = None,
+    beta: Beta = None,
+    hot_words: HotWords = None,
+    hot_word_weight: HotWordWeight = None,
 ) -> None:
     """Transcribe audio to text.
 
     The text goes to stdout: bare for one input, `name<TAB>text` lines for several, or with
-    -f json one JSON object a line. With -o each input gets a file of its own instead.
+    -f json one JSON object a line. With -o each input gets files of its own instead.
     """
-    sources = _choose_sources(files or [], demo=demo)
-    if output_dir is not None:
-        _make_folder(output_dir)
+    output = Output(
+        output_dir,
+        format_names(output_format),
+        format_options(
+            max_line_width=max_line_width,
+            max_line_count=max_line_count,
+            words=words,
+            characters=characters,
+            language=language,
+        ),
+    )
+    if skip_existing and output_dir is None:
+        raise typer.BadParameter("--skip-existing looks for files in a folder: give -o DIR.")
+    if failures is not None and not failures.parent.is_dir():
+        raise typer.BadParameter(f"--failures: there is no folder {failures.parent}.")
+    sources = choose_sources(files or [], demo=demo)
+    output.check(len(sources))
+    inputs = list(zip(sources, plan_stems(sources), strict=True))
+    if skip_existing:
+        inputs = _drop_done(inputs, output)
+    failed: list[FailedInput] = []
+    if not inputs:
+        if failures is not None:
+            write_failures(failures, failed)
+        return
+    decoding = decoding_options(
+        beam_width=beam_width,
+        num_best=num_best,
+        language_model=language_model,
+        alpha=alpha,
+        beta=beta,
+        hot_words=hot_words,
+        hot_word_weight=hot_word_weight,
+    )
+    expected = read_references(references) if references is not None else {}
+    transcriber = _load(
+        model,
+        device=device,
+        compute_type=compute_type,
+        window_s=window_seconds,
+        context_s=context_seconds,
+        decoding=decoding,
+        speech_detection=vad_method or ("energy" if vad else None),
+    )
+    pairs = []
+    try:
+        for transcript in _iter_delivered(
+            transcriber,
+            inputs,
+            output,
+            failed,
+            batch_seconds=batch_seconds,
+            is_quiet=quiet,
+            # the demo's clips lie deep inside the installation
+            shows_folders=not demo,
+        ):
+            reference = expected.get(Path(transcript.source).resolve())
+            if reference is not None:
+                pairs.append((reference, transcript.text))
+    finally:
+        if failures is not None:
+            write_failures(failures, failed)
+    if references is not None:
+        is_json = output_format in {"json", "jsonl"}
+        report_errors(pairs, transcriber.vocabulary, as_json=is_json)
+    report_failures(failed, len(sources))
+
+
+def _drop_done(inputs: Sequence[tuple[str, str]], output: Output) -> list[tuple[str, str]]:
+    """Return the inputs of which a file is missing; say how many others there are."""
+    pending = [
+        (source, stem)
+        for source, stem in inputs
+        if not all(path.is_file() for path in output.paths(stem))
+    ]
+    num_done = len(inputs) - len(pending)
+    if num_done:
+        typer.echo(
+            f"skipped {num_done} of {len(inputs)} inputs: their files are in {output.folder}.",
+            err=True,
+        )
+    return pending
+
+
+def _load(model: str | None, **options: Any) -> "Transcriber":
+    """Load a model without transformers' messages about it."""
     from transformers.utils import logging
 
-    from wav2vec2_conformer.audio import TruncatedAudioWarning, read_duration
-    from wav2vec2_conformer.cli.progress import AudioProgress
-    from wav2vec2_conformer.inference import Failure, Transcriber
+    from wav2vec2_conformer.inference import Transcriber
 
-    expected = _read_references(references) if references is not None else None
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    transcriber = Transcriber.from_pretrained(model, device=device, compute_type=compute_type)
+    return Transcriber.from_pretrained(model, **options)
 
-    output_names = plan_output_names(sources, f".{output_format}")
-    is_shown = not quiet and sys.stderr.isatty()
+
+def _iter_delivered(
+    transcriber: "Transcriber",
+    inputs: Sequence[tuple[str, str]],
+    output: Output,
+    failed: list[FailedInput],
+    *,
+    batch_seconds: float,
+    is_quiet: bool,
+    shows_folders: bool,
+) -> Iterator["Transcript"]:
+    """Transcribe inputs, write or print each result, and yield it when that is done.
+
+    Args:
+        transcriber: Hears.
+        inputs: Source and file name without ending of each.
+        output: Where results go.
+        failed: What cannot be transcribed or written is added here.
+        batch_seconds: Seconds of audio in the model at once.
+        is_quiet: Shows no progress.
+        shows_folders: Whether a printed line names the whole path.
+    """
+    from wav2vec2_conformer.audio import TruncatedAudioWarning, read_duration
+    from wav2vec2_conformer.cli.progress import AudioProgress
+    from wav2vec2_conformer.inference import Failure
+
+    sources = [source for source, _ in inputs]
+    is_shown = not is_quiet and sys.stderr.isatty()
     total_s = sum(read_duration(source) or 0.0 for source in sources) if is_shown else None
-    transcripts: list[Transcript] = []
-    failures: list[Failure] = []
     with (
         warnings.catch_warnings(record=True) as caught,
         AudioProgress(len(sources), total_s, is_shown=is_shown) as progress,
@@ -97,57 +262,26 @@ def transcribe(
         results = transcriber.transcribe_many(
             sources, batch_seconds=batch_seconds, on_progress=progress.add_audio
         )
-        for source, output_name, result in zip(sources, output_names, results, strict=True):
+        for (source, stem), result in zip(inputs, results, strict=True):
             progress.add_file()
             _print_warnings(caught)
             if isinstance(result, Failure):
-                failures.append(result)
+                kind = type(result.error).__name__
+                failed.append(FailedInput(result.source, kind, str(result.error)))
                 continue
-            transcripts.append(result)
-            text = format_json(result) if output_format == "json" else result.text
-            if output_dir is not None:
-                write_text(output_dir / output_name, f"{text}\n")
-                if Path(output_name).stem not in {Path(source).stem, result.source}:
-                    typer.echo(f"note: {source} -> {output_dir / output_name}", err=True)
-            elif output_format == "json" or len(sources) == 1:
-                typer.echo(text)
+            if output.folder is None:
+                name = result.source if shows_folders else Path(result.source).name
+                output.print(result, stem, name=name if len(sources) > 1 else None)
             else:
-                # the demo's clips lie deep inside the installation
-                name = Path(result.source).name if demo else result.source
-                typer.echo(f"{name}\t{text}")
-    if expected is not None:
-        _report_errors(transcripts, expected, transcriber.vocabulary, output_format)
-    _report_failures(failures, len(sources))
-
-
-def _choose_sources(files: list[str], *, demo: bool) -> list[str]:
-    if demo:
-        from wav2vec2_conformer.checkpoints.bundled import bundled_clips
-
-        if files:
-            raise typer.BadParameter("--demo takes no files.")
-        clips = [str(clip) for clip in bundled_clips()]
-        if not clips:
-            raise typer.BadParameter("this installation holds no demo clips.")
-        return clips
-    if not files:
-        if sys.stdin is None or sys.stdin.isatty():
-            raise typer.BadParameter(
-                "no input: name audio files or folders, pipe audio in, or try --demo."
-            )
-        files = ["-"]
-    if files.count("-") > 1:
-        raise typer.BadParameter("standard input (-) can be read once only.")
-    return expand_folders(files)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise typer.BadParameter(
-            f"cannot make the folder {folder}: {error.strerror}.", param_hint="--output-dir"
-        ) from error
+                try:
+                    output.write(result, stem)
+                except OSError as error:
+                    reason = f"{source}: cannot write into {output.folder}: {error.strerror}."
+                    failed.append(FailedInput(result.source, type(error).__name__, reason))
+                    continue
+                if stem not in {Path(source).stem, result.source}:
+                    typer.echo(f"note: {source} -> {output.paths(stem)[0]}", err=True)
+            yield result
 
 
 def _print_warnings(caught: list[warnings.WarningMessage]) -> None:
@@ -155,58 +289,3 @@ def _print_warnings(caught: list[warnings.WarningMessage]) -> None:
     for warning in caught:
         typer.echo(f"warning: {warning.message}", err=True)
     caught.clear()
-
-
-def _read_references(manifest: Path) -> dict[Path, str]:
-    from wav2vec2_conformer.data.manifest import read_manifest
-
-    return {utterance.audio_path.resolve(): utterance.text for utterance in read_manifest(manifest)}
-
-
-def _report_errors(
-    transcripts: Sequence["Transcript"],
-    expected: dict[Path, str],
-    vocabulary: dict[str, int],
-    output_format: str,
-) -> None:
-    """Print the error rates of the transcripts that have a reference."""
-    from wav2vec2_conformer.evaluation.word_error import score
-    from wav2vec2_conformer.text.normalization import normalize_text
-
-    pairs = [
-        (expected[path], transcript.text)
-        for transcript in transcripts
-        if (path := Path(transcript.source).resolve()) in expected
-    ]
-    if not pairs:
-        typer.echo("warning: no transcribed file has a reference, so no error rates.", err=True)
-        return
-    errors = score(
-        [normalize_text(reference, vocabulary) for reference, _ in pairs],
-        [normalize_text(hypothesis, vocabulary) for _, hypothesis in pairs],
-    )
-    if output_format == "json":
-        report = json.dumps(
-            {
-                "wer": errors.wer,
-                "cer": errors.cer,
-                "num_words": errors.num_words,
-                "num_files": len(pairs),
-            }
-        )
-    else:
-        report = (
-            f"WER {errors.wer:.2%}, CER {errors.cer:.2%} "
-            f"({errors.num_words} words in {len(pairs)} files)"
-        )
-    typer.echo(report, err=True)
-
-
-def _report_failures(failures: Sequence["Failure"], num_sources: int) -> None:
-    """List what failed and exit accordingly."""
-    if not failures:
-        return
-    typer.echo(f"{len(failures)} of {num_sources} inputs failed:", err=True)
-    for failure in failures:
-        typer.echo(f"  {failure.error}", err=True)
-    raise typer.Exit(EXIT_NOTHING_DONE if len(failures) == num_sources else EXIT_SOME_FAILED)

@@ -12,11 +12,15 @@ class WordSpan:
         text: The word.
         start_frame: First frame of the first token.
         end_frame: The frame after the last token's last one.
+        first_token: Position of its first token among the tokens that were given.
+        end_token: The position after its last one.
     """
 
     text: str
     start_frame: int
     end_frame: int
+    first_token: int
+    end_token: int
 
 
 def group_words(
@@ -39,13 +43,27 @@ def group_words(
         Words in order of time.
     """
     words: list[WordSpan] = []
-    is_open = False
-    for token, start, end in zip(tokens, start_frames, end_frames, strict=True):
+    texts: list[str] = []
+    first_token = start_frame = end_frame = 0
+
+    def close() -> None:
+        if texts:
+            words.append(
+                WordSpan(
+                    "".join(texts), start_frame, end_frame, first_token, first_token + len(texts)
+                )
+            )
+            texts.clear()
+
+    for position, (token, start, end) in enumerate(
+        zip(tokens, start_frames, end_frames, strict=True)
+    ):
         if token == delimiter:
-            is_open = False
-        elif is_open:
-            words[-1] = WordSpan(words[-1].text + token, words[-1].start_frame, int(end))
-        else:
-            words.append(WordSpan(token, int(start), int(end)))
-            is_open = True
+            close()
+            continue
+        if not texts:
+            first_token, start_frame = position, int(start)
+        texts.append(token)
+        end_frame = int(end)
+    close()
     return words

@@ -36,9 +36,9 @@ def score(references: Sequence[str], hypotheses: Sequence[str]) -> WordErrors:
     """Score hypotheses against references, word by word and character by character.
 
     Texts are compared as they are, but for white space: words are what stands between it.
-    Normalize both sides before (`text.normalization`). An empty reference counts: every word
+    Normalize both sides before (`text.normalizers`). An empty reference counts: every word
     of its hypothesis is an insertion. Where all references together have no words, a rate is
-    0 without insertions, and infinite with any.
+    the number of insertions. Both are jiwer's definitions. `evaluate_texts` tells more.
 
     Args:
         references: What was said.
@@ -50,41 +50,30 @@ def score(references: Sequence[str], hypotheses: Sequence[str]) -> WordErrors:
     Raises:
         InputError: The numbers of texts differ, or there are none.
     """
+    check_pairs(references, hypotheses)
+    # jiwer splits at spaces alone.
+    said = [" ".join(text.split()) for text in references]
+    recognized = [" ".join(text.split()) for text in hypotheses]
+    words = jiwer.process_words(said, recognized)
+    characters = jiwer.process_characters(said, recognized)
+    return WordErrors(
+        wer=float(words.wer),
+        cer=float(characters.cer),
+        num_words=words.hits + words.substitutions + words.deletions,
+        num_characters=characters.hits + characters.substitutions + characters.deletions,
+        substitutions=words.substitutions,
+        deletions=words.deletions,
+        insertions=words.insertions,
+    )
+
+
+def check_pairs(references: Sequence[str], hypotheses: Sequence[str]) -> None:
+    """Check that there are as many hypotheses as references, and any.
+
+    Raises:
+        InputError: There are not.
+    """
     if len(references) != len(hypotheses):
         raise InputError(f"got {len(references)} references but {len(hypotheses)} hypotheses")
     if not references:
         raise InputError("there is nothing to score: no references were given")
-    # jiwer refuses empty references: these are counted here.
-    pairs = [
-        (" ".join(r.split()), " ".join(h.split()))
-        for r, h in zip(references, hypotheses, strict=True)
-    ]
-    spoken = [(r, h) for r, h in pairs if r]
-    silent = [h for r, h in pairs if not r]
-    inserted_words = sum(len(h.split()) for h in silent)
-    inserted_characters = sum(len(h) for h in silent)
-    substitutions = deletions = character_errors = num_words = num_characters = 0
-    if spoken:
-        said, recognized = [r for r, _ in spoken], [h for _, h in spoken]
-        words = jiwer.process_words(said, recognized)
-        characters = jiwer.process_characters(said, recognized)
-        substitutions, deletions = words.substitutions, words.deletions
-        inserted_words += words.insertions
-        num_words = words.hits + words.substitutions + words.deletions
-        num_characters = characters.hits + characters.substitutions + characters.deletions
-        character_errors = characters.substitutions + characters.deletions + characters.insertions
-    return WordErrors(
-        wer=_rate(substitutions + deletions + inserted_words, num_words),
-        cer=_rate(character_errors + inserted_characters, num_characters),
-        num_words=num_words,
-        num_characters=num_characters,
-        substitutions=substitutions,
-        deletions=deletions,
-        insertions=inserted_words,
-    )
-
-
-def _rate(num_errors: int, num_reference: int) -> float:
-    if num_reference:
-        return num_errors / num_reference
-    return float("inf") if num_errors else 0.0

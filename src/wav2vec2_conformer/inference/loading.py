@@ -1,4 +1,4 @@
-"""A checkpoint folder or hub name to a CTC model and its processor."""
+"""A checkpoint folder or hub name to a CTC model, its processor and its decoder."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,8 @@ import torch
 from wav2vec2_conformer.checkpoints.location import locate_checkpoint
 from wav2vec2_conformer.checkpoints.processor import load_processor
 from wav2vec2_conformer.errors import CheckpointError, InputError
+from wav2vec2_conformer.inference.decoder import CtcDecoder, DecodingOptions
+from wav2vec2_conformer.inference.fused_language_model import load_bundled_language_model
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
 
 COMPUTE_TYPES = {
@@ -55,6 +57,55 @@ def load_ctc(
             "of another task. Fine-tune it for transcription first."
         )
     return model.to(torch_device).eval(), load_processor(place)
+
+
+def load_decoding(checkpoint: str | Path | None) -> DecodingOptions:
+    """Return how a checkpoint is to be decoded: with its tuned language model, if it has one.
+
+    Args:
+        checkpoint: As for `load_ctc`.
+
+    Raises:
+        CheckpointError: When the checkpoint's `language_model.json` cannot be used.
+        InputError: When its language model is damaged.
+        MissingExtraError: When reading that needs KenLM, which is not installed.
+    """
+    fused = load_bundled_language_model(locate_checkpoint(checkpoint))
+    if fused is None:
+        return DecodingOptions()
+    language_model, weights = fused
+    return DecodingOptions(
+        beam_width=weights.beam_width,
+        language_model=language_model,
+        alpha=weights.alpha,
+        beta=weights.beta,
+        unknown_word_score=weights.unknown_word_score,
+    )
+
+
+def build_decoder(
+    model: Wav2Vec2ConformerForCTC, processor: Any, options: DecodingOptions | None = None
+) -> CtcDecoder:
+    """Return the decoder of a model's log-probabilities.
+
+    Args:
+        model: Says the number of tokens, the blank and the length of a frame.
+        processor: A `Wav2Vec2Processor`, whose tokenizer names the tokens.
+        options: How to decode; None for the defaults.
+    """
+    tokenizer = processor.tokenizer
+    delimiter: str = tokenizer.word_delimiter_token
+    delimiter_id = tokenizer.convert_tokens_to_ids(delimiter)
+    sample_rate_hz = int(processor.feature_extractor.sampling_rate)
+    return CtcDecoder(
+        tokenizer.convert_ids_to_tokens(list(range(model.lm_head.out_features))),
+        blank_id=model.config.pad_token_id,
+        delimiter=delimiter,
+        special_ids=set(tokenizer.all_special_ids) - {delimiter_id},
+        lowers_case=bool(tokenizer.do_lower_case),
+        frame_s=model.config.inputs_to_logits_ratio / sample_rate_hz,
+        options=options,
+    )
 
 
 def choose_device(device: str) -> torch.device:

@@ -4,29 +4,28 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from wav2vec2_conformer.audio import AudioSource, load_audio, normalize_waveform, source_name
-from wav2vec2_conformer.decoding.greedy import decode_greedy
-from wav2vec2_conformer.decoding.words import group_words
-from wav2vec2_conformer.errors import CheckpointError, InputError, Wav2Vec2ConformerError
-from wav2vec2_conformer.inference.loading import load_ctc
-from wav2vec2_conformer.inference.log_probs import iter_log_probs
-from wav2vec2_conformer.inference.transcript import Failure, Transcript, Word
+from wav2vec2_conformer.audio import AudioBlocks, AudioSource, source_name
+from wav2vec2_conformer.audio.speech_detection import SpeechDetection
+from wav2vec2_conformer.errors import InputError, Wav2Vec2ConformerError
+from wav2vec2_conformer.inference.decoder import DecodingOptions
+from wav2vec2_conformer.inference.loading import build_decoder, load_ctc, load_decoding
+from wav2vec2_conformer.inference.log_prob_reader import LogProbReader
+from wav2vec2_conformer.inference.recording_group import RecordingGroup, make_transcript
+from wav2vec2_conformer.inference.stitching import LOOK_AHEAD_BATCHES
+from wav2vec2_conformer.inference.stream_session import StreamSession
+from wav2vec2_conformer.inference.transcript import Failure, Transcript
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
 
-# Batches are formed among so many times their own length of audio: enough to find clips of
-# similar length, little enough for flat memory and early results.
-_LOOK_AHEAD_BATCHES = 4
+# Longer recordings are read in blocks and run alone; shorter ones share batches.
+_SHORT_WINDOWS = 2
 
 
 class Transcriber:
     """Transcribes audio with a fine-tuned Wav2Vec2-Conformer.
 
     The same audio gives the same transcript, alone or among others. Audio longer than a
-    window runs in overlapping windows whose log-probabilities are joined before decoding, so
-    its length is bounded by the memory for its samples alone.
+    window runs in overlapping windows whose log-probabilities are joined before decoding.
+    Long recordings are read in blocks: hours need no more memory than minutes.
 
     Args:
         model: In eval mode, on its device.
@@ -34,9 +33,20 @@ class Transcriber:
             says rate and normalization.
         window_s: Longest piece of audio that the model sees at once, in seconds.
         context_s: Part of it on each side that is context only.
+        decoding: How log-probabilities become words; None for the defaults.
+        speech_detection: `energy` or `silero` to run the model only where somebody speaks;
+            None runs it everywhere.
+
+    Attributes:
+        model: As given.
+        processor: As given.
+        decoder: Turns log-probabilities into words.
+        sample_rate_hz: Rate that the model wants.
 
     Raises:
-        InputError: When a window is not longer than its context.
+        InputError: When a window is not longer than its context, or there is no such speech
+            detection.
+        MissingExtraError: When `silero` is asked for and not installed.
     """
 
     def __init__(
@@ -46,25 +56,20 @@ class Transcriber:
         *,
         window_s: float = 30.0,
         context_s: float = 3.0,
+        decoding: DecodingOptions | None = None,
+        speech_detection: SpeechDetection | None = None,
     ) -> None:
-        if not 0 < 2 * context_s < window_s:
-            raise InputError(
-                "a window must be longer than its context on both sides, and both positive, "
-                f"but window_s is {window_s:g} and context_s is {context_s:g}."
-            )
         self.model = model
         self.processor = processor
-        self.sample_rate_hz = int(processor.feature_extractor.sampling_rate)
-        self._window_samples = round(window_s * self.sample_rate_hz)
-        self._context_samples = round(context_s * self.sample_rate_hz)
-        tokenizer = processor.tokenizer
-        self._delimiter: str = tokenizer.word_delimiter_token
-        self._lowers_case = bool(tokenizer.do_lower_case)
-        self._tokens: list[str | None] = tokenizer.convert_ids_to_tokens(
-            list(range(model.lm_head.out_features))
+        self.decoder = build_decoder(model, processor, decoding)
+        self._reader = LogProbReader(
+            model,
+            processor,
+            window_s=window_s,
+            context_s=context_s,
+            speech_detection=speech_detection,
         )
-        delimiter_id = tokenizer.convert_tokens_to_ids(self._delimiter)
-        self._special_ids = set(tokenizer.all_special_ids) - {delimiter_id}
+        self.sample_rate_hz = self._reader.sample_rate_hz
 
     @classmethod
     def from_pretrained(
@@ -75,6 +80,8 @@ class Transcriber:
         compute_type: str = "float32",
         window_s: float = 30.0,
         context_s: float = 3.0,
+        decoding: DecodingOptions | None = None,
+        speech_detection: SpeechDetection | None = None,
     ) -> "Transcriber":
         """Load a checkpoint.
 
@@ -85,13 +92,25 @@ class Transcriber:
             compute_type: `float32`, `bfloat16` or `float16`.
             window_s: See the class.
             context_s: See the class.
+            decoding: How log-probabilities become words; None decodes with the language model
+                that was tuned for the checkpoint (`language_model.json` in its folder), and
+                with the defaults where there is none.
+            speech_detection: See the class.
 
         Raises:
             CheckpointError: When the checkpoint cannot be read or cannot transcribe.
             InputError: When the device or compute type does not exist here.
+            MissingExtraError: When `silero` is asked for and not installed.
         """
         loaded, processor = load_ctc(model, device=device, compute_type=compute_type)
-        return cls(loaded, processor, window_s=window_s, context_s=context_s)
+        return cls(
+            loaded,
+            processor,
+            window_s=window_s,
+            context_s=context_s,
+            decoding=load_decoding(model) if decoding is None else decoding,
+            speech_detection=speech_detection,
+        )
 
     @property
     def vocabulary(self) -> dict[str, int]:
@@ -108,7 +127,7 @@ class Transcriber:
         """Transcribe one recording of any length.
 
         Args:
-            audio: Anything that `audio.load_audio` takes: a path, `-`, bytes, a binary file,
+            audio: Anything that `audio.AudioBlocks` takes: a path, `-`, bytes, a binary file,
                 an array or tensor, a row of a Hugging Face dataset.
             sample_rate_hz: Rate of an array or tensor; not used for other sources.
             batch_seconds: Seconds of audio that the model sees at once; long recordings run
@@ -123,10 +142,9 @@ class Transcriber:
             InputError: When an argument is out of range.
             CheckpointError: When the model's output is not finite.
         """
-        results = self.transcribe_many(
+        [result] = self.transcribe_many(
             [audio], sample_rate_hz=sample_rate_hz, batch_seconds=batch_seconds
         )
-        result = next(results)
         if isinstance(result, Failure):
             raise result.error
         return result
@@ -141,8 +159,7 @@ class Transcriber:
     ) -> Iterator[Transcript | Failure]:
         """Transcribe recordings, batched by length, and yield results in their order.
 
-        Sources are read as they are needed: memory holds a few batches of audio, and the
-        longest recording.
+        Sources are read as they are needed: memory holds a few batches of audio.
 
         Args:
             sources: Recordings as for `transcribe`.
@@ -159,109 +176,81 @@ class Transcriber:
         """
         if not batch_seconds > 0:
             raise InputError(f"batch_seconds must be positive, but is {batch_seconds:g}.")
-        return self._transcribe_groups(sources, sample_rate_hz, batch_seconds, on_progress)
+        return self._iter_results(sources, sample_rate_hz, batch_seconds, on_progress)
 
-    def _transcribe_groups(
+    def stream(self, *, latency_s: float = 1.0, context_s: float = 6.0) -> StreamSession:
+        """Return a session that transcribes while somebody speaks; sessions share the model.
+
+        Args:
+            latency_s: How much later than the audio words become final; less costs accuracy
+                and time.
+            context_s: Audio before a window that the model sees with it.
+
+        Raises:
+            InputError: When a number is out of range.
+        """
+        return StreamSession(
+            self.model,
+            self.processor,
+            self.decoder,
+            latency_s=latency_s,
+            context_s=context_s,
+        )
+
+    def _iter_results(
         self,
         sources: Iterable[AudioSource],
         sample_rate_hz: float | None,
         batch_seconds: float,
         on_progress: Callable[[float], None] | None,
     ) -> Iterator[Transcript | Failure]:
-        group: list[tuple[str, NDArray[np.float32] | Wav2Vec2ConformerError]] = []
-        num_samples = 0
-        look_ahead_samples = _LOOK_AHEAD_BATCHES * batch_seconds * self.sample_rate_hz
+        max_samples = _SHORT_WINDOWS * self._reader.windowing.window_samples
+        group_samples = LOOK_AHEAD_BATCHES * batch_seconds * self.sample_rate_hz
+        group = RecordingGroup(self._reader, self.decoder)
         for source in sources:
-            loaded = self._load(source, sample_rate_hz)
-            group.append((source_name(source), loaded))
-            if not isinstance(loaded, Wav2Vec2ConformerError):
-                num_samples += len(loaded)
-            if num_samples >= look_ahead_samples:
-                yield from self._transcribe_group(group, batch_seconds, on_progress)
-                group, num_samples = [], 0
-        yield from self._transcribe_group(group, batch_seconds, on_progress)
+            try:
+                blocks = AudioBlocks(source, sample_rate_hz, target_rate_hz=self.sample_rate_hz)
+            except Wav2Vec2ConformerError as error:
+                group.add_failure(Failure(source_name(source), error))
+                continue
+            with blocks:
+                is_long = not _add(group, blocks, max_samples)
+                if is_long or group.num_samples >= group_samples:
+                    yield from group.transcribe(
+                        batch_seconds=batch_seconds, on_progress=on_progress
+                    )
+                    group = RecordingGroup(self._reader, self.decoder)
+                if is_long:
+                    yield self._transcribe_long(blocks, batch_seconds, on_progress)
+        yield from group.transcribe(batch_seconds=batch_seconds, on_progress=on_progress)
 
-    def _load(
-        self, source: AudioSource, sample_rate_hz: float | None
-    ) -> NDArray[np.float32] | Wav2Vec2ConformerError:
-        try:
-            waveform = load_audio(source, sample_rate_hz, target_rate_hz=self.sample_rate_hz)
-        except Wav2Vec2ConformerError as error:
-            return error
-        if self.processor.feature_extractor.do_normalize:
-            normalize_waveform(waveform, out=waveform)
-        return waveform
-
-    def _transcribe_group(
+    def _transcribe_long(
         self,
-        group: list[tuple[str, NDArray[np.float32] | Wav2Vec2ConformerError]],
+        blocks: AudioBlocks,
         batch_seconds: float,
         on_progress: Callable[[float], None] | None,
-    ) -> Iterator[Transcript | Failure]:
-        def report(num_samples: int) -> None:
-            if on_progress is not None:
-                on_progress(num_samples / self.sample_rate_hz)
-
-        results: dict[int, Transcript | Failure] = {}
-        positions: list[int] = []
-        waveforms: list[NDArray[np.float32]] = []
-        for position, (name, item) in enumerate(group):
-            if isinstance(item, Wav2Vec2ConformerError):
-                results[position] = Failure(name, item)
-            else:
-                positions.append(position)
-                waveforms.append(item)
-        num_yielded = 0
-        for clip, log_probs in iter_log_probs(
-            self.model,
-            waveforms,
-            batch_samples=int(batch_seconds * self.sample_rate_hz),
-            window_samples=self._window_samples,
-            context_samples=self._context_samples,
-            on_batch=report,
-        ):
-            position = positions[clip]
-            results[position] = self._decode(group[position][0], log_probs, len(waveforms[clip]))
-            while num_yielded in results:
-                yield results.pop(num_yielded)
-                num_yielded += 1
-        for position in range(num_yielded, len(group)):
-            yield results.pop(position)
-
-    def _decode(
-        self, name: str, log_probs: NDArray[np.float32], num_samples: int
     ) -> Transcript | Failure:
-        if not np.isfinite(log_probs).all():
-            return Failure(
-                name,
-                CheckpointError(
-                    f"{name}: the model's output is not finite. Its weights are damaged, or "
-                    "compute_type float16 is too small for it: try float32."
-                ),
-            )
-        spans = decode_greedy(log_probs, blank_id=self.model.config.pad_token_id)
-        kept = [
-            (token.lower() if self._lowers_case else token, start, end)
-            for token_id, start, end in zip(
-                spans.token_ids, spans.start_frames, spans.end_frames, strict=True
-            )
-            if int(token_id) not in self._special_ids and (token := self._tokens[token_id])
-        ]
-        tokens, starts, ends = zip(*kept, strict=True) if kept else ((), (), ())
-        frame_s = self.model.config.inputs_to_logits_ratio / self.sample_rate_hz
-        duration_s = num_samples / self.sample_rate_hz
-        words = tuple(
-            Word(
-                word.text,
-                round(word.start_frame * frame_s, 3),
-                # An adapter's last frame reaches beyond the audio.
-                round(min(word.end_frame * frame_s, duration_s), 3),
-            )
-            for word in group_words(tokens, starts, ends, delimiter=self._delimiter)
-        )
-        return Transcript(
-            source=name,
-            text=" ".join(word.text for word in words),
-            words=words,
-            duration_s=duration_s,
-        )
+        """Transcribe a recording of any length in flat memory."""
+        session = self.decoder.start()
+        try:
+            for log_probs in self._reader.read(
+                blocks, batch_seconds=batch_seconds, on_progress=on_progress
+            ):
+                session.feed(log_probs)
+        except Wav2Vec2ConformerError as error:
+            return Failure(blocks.name, error)
+        duration_s = blocks.duration_s or 0.0  # known by now
+        return make_transcript(blocks.name, session.finish(duration_s), duration_s)
+
+
+def _add(group: RecordingGroup, blocks: AudioBlocks, max_samples: int) -> bool:
+    """Add a recording, or the reason why it cannot be read; False when it is too long."""
+    try:
+        waveform = blocks.load(max_samples)
+    except Wav2Vec2ConformerError as error:
+        group.add_failure(Failure(blocks.name, error))
+        return True
+    if len(waveform) > max_samples:
+        return False
+    group.add(blocks.name, waveform)
+    return True

@@ -2,35 +2,36 @@
 
 Each window but the first and last has context on both sides, which the model sees and whose
 frames are thrown away. Windows start on the model's frame grid: a frame of a window has seen
-the same samples as the frame of the whole clip that it stands for.
+the same samples as the frame of the whole clip that it stands for. The joint between two
+windows' kept frames lies where it is quiet, if it is quiet anywhere near.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from wav2vec2_conformer.audio.samples import SampleReader
+from wav2vec2_conformer.audio.silence import find_quiet_frame
 from wav2vec2_conformer.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A piece of a waveform and the frames to keep of it.
+    """A piece of a recording and the frames to keep of it.
 
     Attributes:
-        start_sample: First sample.
-        end_sample: The sample after the last one.
+        samples: Shape (L,). Perhaps a view: do not write to it.
+        start_frame: The recording's frame that the first kept frame is.
         first_frame: First kept frame, counted from the window's start.
         end_frame: The frame after the last kept one, counted from the window's start.
     """
 
-    start_sample: int
-    end_sample: int
+    samples: NDArray[np.float32]
+    start_frame: int
     first_frame: int
     end_frame: int
-
-    @property
-    def num_samples(self) -> int:
-        """Length of the window in samples."""
-        return self.end_sample - self.start_sample
 
     @property
     def num_frames(self) -> int:
@@ -38,56 +39,102 @@ class Window:
         return self.end_frame - self.first_frame
 
 
-def plan_windows(
-    num_samples: int,
-    *,
-    window_samples: int,
-    context_samples: int,
-    frame_samples: int,
-    count_frames: Callable[[int], int],
-) -> list[Window]:
-    """Cut a waveform so that the kept frames, one window after another, are all its frames.
+@dataclass(frozen=True, slots=True)
+class Windowing:
+    """How recordings are cut into windows.
 
-    Args:
-        num_samples: Length of the waveform.
-        window_samples: Longest window, context included. A shorter waveform is one window.
-        context_samples: Context on each side, at least one frame.
-        frame_samples: Samples between the starts of two frames
-            (`config.inputs_to_logits_ratio`). Window and context are rounded to it: the window
-            down, the context up.
+    Attributes:
+        window_frames: Longest window, context included. A shorter recording is one window.
+        context_frames: Context on each side of a window's kept frames.
+        joint_frames: How far before its latest place a joint may lie to be in a quiet one, but
+            not so far that less than half of a window would be kept.
+        smoothing_frames: Width of what counts as one place when quiet is looked for.
+        frame_samples: Samples between the starts of two frames.
         count_frames: The model's number of frames for a number of samples.
-
-    Returns:
-        Windows in order. One whose `num_frames` may be 0 for a waveform below one frame.
 
     Raises:
         InputError: When a window is not longer than its context, or the context is so short
             that a kept frame would see beyond its window.
     """
-    if num_samples <= window_samples:
-        return [Window(0, num_samples, 0, count_frames(num_samples))]
-    window = window_samples // frame_samples
-    context = -(-context_samples // frame_samples)
-    step = window - 2 * context
-    if step < 1:
-        raise InputError(
-            "a window must be longer than its context on both sides, but the window has "
-            f"{window} frames and the context {context} on each side. Use a longer window."
+
+    window_frames: int
+    context_frames: int
+    joint_frames: int
+    smoothing_frames: int
+    frame_samples: int
+    count_frames: Callable[[int], int]
+
+    def __post_init__(self) -> None:
+        """Check that windows get on, and that their kept frames see all they need."""
+        if self.window_frames <= 2 * self.context_frames:
+            raise InputError(
+                "a window must be longer than its context on both sides, but the window has "
+                f"{self.window_frames} frames and the context {self.context_frames} on each "
+                "side. Use a longer window."
+            )
+        num_kept = self.window_frames - self.context_frames
+        if self.context_frames < 1 or self.count_frames(self.window_samples) < num_kept:
+            raise InputError(
+                f"the context of {self.context_frames} frames is too short: the last kept "
+                "frame would see beyond its window. Use more context."
+            )
+
+    @property
+    def window_samples(self) -> int:
+        """Length of the longest window in samples."""
+        return self.window_frames * self.frame_samples
+
+    def find_joint(self, samples: NDArray[np.float32]) -> int:
+        """Return the frame, counted from a full window's start, before which it is joined."""
+        latest = self.window_frames - self.context_frames
+        # Half of what lies between the contexts is kept in any case: windows must get on.
+        search_frames = min(self.joint_frames, (latest - self.context_frames) // 2)
+        return find_quiet_frame(
+            samples,
+            frame_samples=self.frame_samples,
+            first_frame=latest - search_frames,
+            end_frame=latest,
+            smoothing_frames=self.smoothing_frames,
         )
-    if context < 1 or count_frames(window * frame_samples) < window - context:
-        raise InputError(
-            f"the context of {context_samples} samples is too short: the last kept frame "
-            "would see beyond its window. Use more context."
-        )
-    windows: list[Window] = []
-    start = 0
-    while True:
-        start_sample = start * frame_samples
-        first_frame = context if start else 0
-        end_sample = start_sample + window * frame_samples
-        if end_sample >= num_samples:
-            end_frame = count_frames(num_samples - start_sample)
-            windows.append(Window(start_sample, num_samples, first_frame, end_frame))
-            return windows
-        windows.append(Window(start_sample, end_sample, first_frame, window - context))
-        start += step
+
+
+def iter_windows(
+    reader: SampleReader,
+    windowing: Windowing,
+    regions: Iterable[tuple[int, int]] | None = None,
+) -> Iterator[Window]:
+    """Cut a recording, or parts of it, into windows.
+
+    The kept frames of a part, one window after another, are the frames that the part has on
+    its own.
+
+    Args:
+        reader: The recording, read as windows are asked for.
+        windowing: How to cut.
+        regions: Parts as (first sample, sample after the last one), in order and apart, the
+            first sample on the frame grid. None: the whole recording.
+
+    Yields:
+        Windows in order. None for a part below one frame.
+    """
+    hop = windowing.frame_samples
+    for region_start, region_end in [(0, None)] if regions is None else regions:
+        start, first_frame = region_start, 0
+        while True:
+            reader.skip_to(start)
+            # One sample more than a window tells whether this is the last one.
+            num_wanted = windowing.window_samples + 1
+            if region_end is not None:
+                num_wanted = min(num_wanted, region_end - start)
+            samples = reader.peek(num_wanted)
+            start_frame = start // hop + first_frame
+            if len(samples) <= windowing.window_samples:
+                end_frame = windowing.count_frames(len(samples))
+                if end_frame > first_frame:
+                    yield Window(samples, start_frame, first_frame, end_frame)
+                break
+            samples = samples[: windowing.window_samples]
+            end_frame = windowing.find_joint(samples)
+            yield Window(samples, start_frame, first_frame, end_frame)
+            start += (end_frame - windowing.context_frames) * hop
+            first_frame = windowing.context_frames

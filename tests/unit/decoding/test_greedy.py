@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from wav2vec2_conformer.decoding.greedy import decode_greedy
+from wav2vec2_conformer.decoding.greedy import GreedyDecoder, decode_greedy
 from wav2vec2_conformer.errors import InputError
 
 
@@ -68,3 +68,26 @@ def test_wrong_shapes_and_blanks_are_refused() -> None:
     for blank_id in (-1, 4):
         with pytest.raises(InputError, match=f"is {blank_id}"):
             decode_greedy(one_hot([0]), blank_id=blank_id)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize("blank_id", [0, 2])
+def test_blocks_do_not_change_the_result(size: int, blank_id: int) -> None:
+    log_probs = one_hot(np.random.default_rng(0).integers(0, 4, size=200).repeat(2).tolist())
+    whole = decode_greedy(log_probs, blank_id=blank_id)
+    decoder = GreedyDecoder(blank_id=blank_id)
+    for first in range(0, len(log_probs), size):
+        decoder.advance(log_probs[first : first + size])
+        decoder.advance(log_probs[:0])
+    pieces = decoder.finish()
+    np.testing.assert_array_equal(pieces.token_ids, whole.token_ids)
+    np.testing.assert_array_equal(pieces.start_frames, whole.start_frames)
+    np.testing.assert_array_equal(pieces.end_frames, whole.end_frames)
+
+
+def test_looking_on_the_way_changes_nothing() -> None:
+    decoder = GreedyDecoder()
+    decoder.advance(one_hot([1]))
+    assert decoder.finish().end_frames.tolist() == [1]
+    decoder.advance(one_hot([1, 0]))
+    assert decoder.finish().end_frames.tolist() == [2]

@@ -1,6 +1,6 @@
 """Transcripts, alone and among others, short and long."""
 
-import json
+import io
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from safetensors.torch import load_file, save_file
 
-from wav2vec2_conformer.errors import AudioError, CheckpointError, InputError
-from wav2vec2_conformer.inference import Failure, Transcriber, Transcript, Word
-from wav2vec2_conformer.inference.log_probs import iter_log_probs
+from wav2vec2_conformer.errors import AudioError, InputError
+from wav2vec2_conformer.inference import Failure, Transcriber, Transcript
+from wav2vec2_conformer.inference.log_probs import run_windows
+from wav2vec2_conformer.inference.windows import Window
 
 RATE_HZ = 16_000
 FRAME = 320
@@ -31,6 +31,20 @@ def noise(duration_s: float, seed: int) -> np.ndarray:
     return rng.normal(0, 0.1, round(duration_s * RATE_HZ)).astype(np.float32)
 
 
+def check_equal(first: Transcript, second: Transcript) -> None:
+    """Check that texts and times are equal, and confidences up to rounding."""
+    assert first.text == second.text
+    assert first.duration_s == second.duration_s
+    assert len(first.words) == len(second.words)
+    for word, other in zip(first.words, second.words, strict=True):
+        assert (word.text, word.start_s, word.end_s) == (other.text, other.start_s, other.end_s)
+        assert word.characters == other.characters
+        assert word.confidence == pytest.approx(other.confidence, abs=1e-4)
+    assert [segment.text for segment in first.segments] == [
+        segment.text for segment in second.segments
+    ]
+
+
 @pytest.fixture
 def transcriber(level_model: Any, level_processor: Any) -> Transcriber:
     return Transcriber(level_model, level_processor, window_s=2.0, context_s=0.2)
@@ -39,12 +53,13 @@ def transcriber(level_model: Any, level_processor: Any) -> Transcriber:
 def test_text_words_and_times(transcriber: Transcriber) -> None:
     audio = levels(("", 10), ("A", 3), ("", 5), ("B", 2), ("|", 5), ("C", 4), ("", 10))
     transcript = transcriber.transcribe(audio, RATE_HZ)
-    assert transcript == Transcript(
-        source="<array>",
-        text="AB C",
-        words=(Word("AB", 0.2, 0.4), Word("C", 0.5, 0.58)),
-        duration_s=39 * 0.02,
-    )
+    assert (transcript.source, transcript.text) == ("<array>", "AB C")
+    assert transcript.duration_s == 39 * 0.02
+    words = [(word.text, word.start_s, word.end_s) for word in transcript.words]
+    assert words == [("AB", 0.2, 0.4), ("C", 0.5, 0.58)]
+    assert [segment.text for segment in transcript.segments] == ["AB C"]
+    assert 0.99 < transcript.confidence <= 1.0
+    assert transcript.alternatives == ()
 
 
 def test_unknown_tokens_are_left_out(transcriber: Transcriber) -> None:
@@ -191,18 +206,20 @@ def test_batched_equals_alone(tiny_transcriber: Transcriber) -> None:
     clips = [noise(duration_s, seed) for seed, duration_s in enumerate(durations_s)]
     alone = [tiny_transcriber.transcribe(clip, RATE_HZ, batch_seconds=0.1) for clip in clips]
     together = tiny_transcriber.transcribe_many(clips, sample_rate_hz=RATE_HZ, batch_seconds=30.0)
-    assert list(together) == alone
+    for single, batched in zip(alone, together, strict=True):
+        check_equal(single, batched)
     assert len({transcript.text for transcript in alone}) > 4
 
 
 def test_batched_log_probs_equal_single_ones(tiny_transcriber: Transcriber) -> None:
     clips = [noise(duration_s, 1) for duration_s in (0.3, 1.0, 2.2)]
-    options = {"window_samples": 48_000, "context_samples": 8_000}
-    together = dict(iter_log_probs(tiny_transcriber.model, clips, batch_samples=10**6, **options))
-    for index, clip in enumerate(clips):
-        [(_, alone)] = iter_log_probs(
-            tiny_transcriber.model, [clip], batch_samples=10**6, **options
-        )
+    windows = [Window(clip, 0, 2, (len(clip) - 400) // 320 + 1) for clip in clips]
+    model = tiny_transcriber.model
+    together = dict(run_windows(model, windows, batch_samples=10**6))
+    assert sorted(together) == [0, 1, 2]
+    for index, window in enumerate(windows):
+        [(_, alone)] = run_windows(model, [window], batch_samples=10**6)
+        assert len(alone) == window.num_frames
         np.testing.assert_allclose(together[index], alone, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(np.exp(alone).sum(axis=1), 1.0, atol=1e-5)
 
@@ -227,69 +244,48 @@ def test_the_vocabulary_is_the_tokenizers(tiny_transcriber: Transcriber) -> None
     assert tiny_transcriber.vocabulary["A"] == 5
 
 
-def copy_checkpoint(source: Path, target: Path) -> Path:
-    for path in source.iterdir():
-        (target / path.name).write_bytes(path.read_bytes())
-    return target
+# Long recordings: read in blocks, alone.
 
 
-def test_weights_that_are_not_finite_are_named(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    folder = copy_checkpoint(tiny_checkpoint, tmp_path)
-    weights = load_file(folder / "model.safetensors")
-    weights["lm_head.bias"][0] = float("nan")
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    transcriber = Transcriber.from_pretrained(folder, device="cpu")
-    with pytest.raises(CheckpointError, match="not finite"):
-        transcriber.transcribe(noise(1.0, 0), RATE_HZ)
-
-
-def test_a_checkpoint_without_ctc_head_is_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    folder = copy_checkpoint(tiny_checkpoint, tmp_path)
-    weights = load_file(folder / "model.safetensors")
-    kept = {key: value for key, value in weights.items() if not key.startswith("lm_head")}
-    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(CheckpointError, match="no CTC head"):
-        Transcriber.from_pretrained(folder, device="cpu")
-
-
-def test_a_checkpoint_without_vocabulary_is_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    folder = copy_checkpoint(tiny_checkpoint, tmp_path)
-    for name in ("vocab.json", "tokenizer_config.json"):
-        (folder / name).unlink()
-    with pytest.raises(CheckpointError, match=r"vocab\.json"):
-        Transcriber.from_pretrained(folder, device="cpu")
-
-
-def test_a_checkpoint_of_another_architecture_is_refused(
-    tiny_checkpoint: Path, tmp_path: Path
+def test_long_recordings_keep_their_place_among_short_ones(
+    transcriber: Transcriber, level_model: Any
 ) -> None:
-    folder = copy_checkpoint(tiny_checkpoint, tmp_path)
-    save_file({"other": torch.zeros(1)}, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(CheckpointError, match="Wav2Vec2-Conformer"):
-        Transcriber.from_pretrained(folder, device="cpu")
+    clips = [levels((letter, frames)) for letter, frames in [("A", 50), ("B", 1_000), ("C", 50)]]
+    results = list(transcriber.transcribe_many(clips, sample_rate_hz=RATE_HZ, batch_seconds=8.0))
+    assert [result.text for result in results] == ["A", "B", "C"]
+    assert results[1].duration_s == 20.0
+    # The long one's windows are no longer than the limit, and it waits for no other.
+    assert max(samples for _, samples in level_model.batch_shapes) == 2 * RATE_HZ
 
 
-@pytest.mark.parametrize("name", ["no/such/folder", "/no/such", "no-such-model"])
-def test_missing_checkpoints_are_refused(name: str) -> None:
-    with pytest.raises(CheckpointError, match=name) as caught:
-        Transcriber.from_pretrained(name, device="cpu")
-    assert "\n" not in str(caught.value)
+def test_a_long_recording_that_ends_badly_is_a_failure(transcriber: Transcriber) -> None:
+    damaged = levels(("A", 1_000))
+    damaged[-1] = np.nan
+    results = list(
+        transcriber.transcribe_many(
+            [damaged, levels(("B", 20)), None], sample_rate_hz=RATE_HZ, batch_seconds=8.0
+        )
+    )
+    assert isinstance(results[0], Failure)
+    assert isinstance(results[0].error, AudioError)
+    assert results[1].text == "B"
+    assert isinstance(results[2].error, InputError)
 
 
-def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"config\.json"):
-        Transcriber.from_pretrained(tmp_path, device="cpu")
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "wav2vec2-conformer"}))
-    with pytest.raises(CheckpointError):
-        Transcriber.from_pretrained(tmp_path, device="cpu")
+def test_a_long_pipe_is_transcribed_and_cleaned_up(
+    transcriber: Transcriber, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wav2vec2_conformer.audio.source._SPOOL_BYTES", 100_000)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    file = io.BytesIO()
+    soundfile.write(file, levels(("A", 500), ("B", 500)), RATE_HZ, format="WAV", subtype="FLOAT")
+    file.seek(0)
+    results = transcriber.transcribe_many([file, levels(("C", 20))], sample_rate_hz=RATE_HZ)
+    assert next(results).text == "AB"
+    results.close()
+    assert not list(tmp_path.glob("wav2vec2-conformer-*"))
 
 
-@pytest.mark.parametrize("device", ["quantum", "cuda:99"])
-def test_missing_devices_are_refused(tiny_checkpoint: Path, device: str) -> None:
-    with pytest.raises(InputError, match=device):
-        Transcriber.from_pretrained(tiny_checkpoint, device=device)
-
-
-def test_unknown_compute_types_are_refused(tiny_checkpoint: Path) -> None:
-    with pytest.raises(InputError, match="int3"):
-        Transcriber.from_pretrained(tiny_checkpoint, compute_type="int3")
+def test_speech_detection_is_asked_for_by_name(level_model: Any, level_processor: Any) -> None:
+    with pytest.raises(InputError, match="energy, silero"):
+        Transcriber(level_model, level_processor, speech_detection="loud")
