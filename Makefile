@@ -84,4 +84,5 @@ $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 $(DEVELOPMENT): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --quiet "$(TORCH)" -c constraints.txt
 	$(PIP) install --quiet -c constraints.txt -e '.[dev,docs]'
+	$(PIP) install --quiet -c constraints.txt --no-deps pyctcdecode  # it pins an old numpy
 	@touch $(RUNTIME) $@
