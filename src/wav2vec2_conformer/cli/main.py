@@ -13,6 +13,8 @@ import typer
 from wav2vec2_conformer.cli.align import align
 from wav2vec2_conformer.cli.check_data import check_data
 from wav2vec2_conformer.cli.convert import convert
+from wav2vec2_conformer.cli.embed import embed
+from wav2vec2_conformer.cli.enroll import enroll
 from wav2vec2_conformer.cli.evaluate import evaluate
 from wav2vec2_conformer.cli.finetune import finetune
 from wav2vec2_conformer.cli.flag_names import with_dashes
@@ -20,6 +22,7 @@ from wav2vec2_conformer.cli.inspect import inspect
 from wav2vec2_conformer.cli.lm import lm
 from wav2vec2_conformer.cli.stream import stream
 from wav2vec2_conformer.cli.transcribe import transcribe
+from wav2vec2_conformer.cli.verify import verify
 from wav2vec2_conformer.errors import Wav2Vec2ConformerError
 
 EXIT_NOTHING_DONE = 1
@@ -37,6 +40,9 @@ app = typer.Typer(
 app.command("transcribe")(transcribe)
 app.command("align")(align)
 app.command("stream")(stream)
+app.command("verify")(verify)
+app.command("enroll")(enroll)
+app.command("embed")(embed)
 app.command("evaluate")(evaluate)
 app.add_typer(lm, name="lm")
 app.command("check-data")(check_data)
