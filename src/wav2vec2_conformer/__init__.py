@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
     from wav2vec2_conformer.inference.aligner import Aligner
+    from wav2vec2_conformer.inference.classifier import Classifier
     from wav2vec2_conformer.inference.decoder import DecodingOptions
+    from wav2vec2_conformer.inference.embedder import Embedder
     from wav2vec2_conformer.inference.transcriber import Transcriber
+    from wav2vec2_conformer.inference.verifier import Verifier
     from wav2vec2_conformer.models.audio_frame_classification import (
         Wav2Vec2ConformerForAudioFrameClassification,
     )
@@ -35,8 +38,11 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Aligner": "inference.aligner",
+    "Classifier": "inference.classifier",
     "DecodingOptions": "inference.decoder",
+    "Embedder": "inference.embedder",
     "Transcriber": "inference.transcriber",
+    "Verifier": "inference.verifier",
     "Wav2Vec2ConformerConfig": "configuration",
     "Wav2Vec2ConformerEncoder": "models.encoder",
     "Wav2Vec2ConformerForAudioFrameClassification": "models.audio_frame_classification",
@@ -53,8 +59,11 @@ _HOMES = {
 
 __all__ = [
     "Aligner",
+    "Classifier",
     "DecodingOptions",
+    "Embedder",
     "Transcriber",
+    "Verifier",
     "Wav2Vec2ConformerConfig",
     "Wav2Vec2ConformerEncoder",
     "Wav2Vec2ConformerForAudioFrameClassification",

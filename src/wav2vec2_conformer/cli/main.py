@@ -12,6 +12,7 @@ import typer
 
 from wav2vec2_conformer.cli.align import align
 from wav2vec2_conformer.cli.check_data import check_data
+from wav2vec2_conformer.cli.classify import classify
 from wav2vec2_conformer.cli.convert import convert
 from wav2vec2_conformer.cli.embed import embed
 from wav2vec2_conformer.cli.enroll import enroll
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.command("transcribe")(transcribe)
 app.command("align")(align)
 app.command("stream")(stream)
+app.command("classify")(classify)
 app.command("verify")(verify)
 app.command("enroll")(enroll)
 app.command("embed")(embed)
