@@ -51,7 +51,8 @@ imports: $(DEVELOPMENT)
 	$(BIN)/lint-imports
 
 docs: $(DEVELOPMENT)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@# not --quiet, which hides the warnings that --strict should count
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: $(DEVELOPMENT)
 	@set -e; for benchmark in $(BENCHMARKS); do \
