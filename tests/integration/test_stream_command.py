@@ -78,7 +78,7 @@ def test_jsonl_tells_every_event(
     assert segments == spoken(transcriber, read(clips[0]), latency_s=0.4)
     words = [word for event in events if event["type"] == "words" for word in event["words"]]
     assert " ".join(word["word"] for word in words) == " ".join(segments)
-    assert all(0 < word["score"] <= 1 for word in words)
+    assert all(0 <= word["score"] <= 1 for word in words)
 
 
 def test_hot_words_are_favoured(
