@@ -18,7 +18,7 @@ _FIRST_FRAMES = 256
 
 
 class EmissionHistory:
-    """Keeps the likeliest tokens of each frame: 76 bytes a frame, whatever the vocabulary.
+    """Keeps the likeliest tokens of each frame: 72 bytes a frame, whatever the vocabulary.
 
     All other tokens of a frame share what is left of its probability.
 

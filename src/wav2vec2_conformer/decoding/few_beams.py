@@ -39,7 +39,7 @@ def follow_few(
         beam.blank_times, beam.blank_end = start
         for tried, log_prob in tries:
             if tried != beam.last:
-                step.start(step.longer(beam, tried), total + log_prob, best + log_prob, start)
+                step.extend(beam, tried, total + log_prob, best + log_prob, start)
             elif tried == state.delimiter_id:
                 # A word ends once, however many delimiters follow it.
                 step.repeat(beam, total + log_prob, best + log_prob, start[0])
@@ -47,8 +47,7 @@ def follow_few(
                 step.repeat(beam, token + log_prob, best_token + log_prob, token_start[0])
                 if blank > _NONE:
                     # The same token once more needs a blank between.
-                    longer = step.longer(beam, tried)
-                    step.start(longer, blank + log_prob, best_blank + log_prob, blank_start)
+                    step.extend(beam, tried, blank + log_prob, best_blank + log_prob, blank_start)
     state.go_on(step.finish())
 
 
@@ -79,8 +78,10 @@ class _Step:
             beam.token = beam.best_token = _NONE
             self.beams[beam.prefix] = beam
 
-    def longer(self, beam: Beam, token: int) -> Beam:
-        """Return the beam that a token makes of a beam."""
+    def extend(
+        self, beam: Beam, token: int, total: float, best: float, start: tuple[int, int]
+    ) -> None:
+        """Add alignments that make a beam one token longer."""
         state = self.state
         prefix = int(state.tree.children[beam.prefix, token])
         if prefix < 0:
@@ -105,14 +106,10 @@ class _Step:
                 closed,
                 closed + worth,
             )
-        return longer
-
-    def start(self, beam: Beam, total: float, best: float, start: tuple[int, int]) -> None:
-        """Add alignments whose last token starts in this frame."""
-        beam.token = add_log_probs(beam.token, total)
-        if best > beam.best_token:
-            beam.best_token = best
-            self.starts[beam.prefix] = start
+        longer.token = add_log_probs(longer.token, total)
+        if best > longer.best_token:
+            longer.best_token = best
+            self.starts[prefix] = start
 
     def repeat(self, beam: Beam, total: float, best: float, times: int) -> None:
         """Add alignments whose last token goes on."""

@@ -10,8 +10,8 @@ class Hypothesis:
     """One reading of an utterance.
 
     Attributes:
-        spans: Its tokens, and the frames in which each is likeliest.
-        score: What hypotheses are ranked by: `log_prob` plus what language model and hot
+        spans: Its tokens, and the frames of each on the best single alignment.
+        score: What hypotheses are ranked by: `log_prob`, and what language model and hot
             words add. Natural logarithm.
         log_prob: Log-probability of the tokens, summed over the alignments that were
             followed. Natural logarithm.

@@ -31,7 +31,7 @@ from wav2vec2_conformer.errors import InputError
 # Frames that are made ready at once; it bounds the memory for one long array.
 _BLOCK_FRAMES = 1024
 # Beams times tries for which arrays are slower than one after another.
-_MAX_FEW = 40
+_MAX_FEW = 80
 # Rounding leaves the logarithm of a sure token a little above zero.
 _LARGEST_LOG_PROB = 1e-2
 

@@ -5,7 +5,9 @@ from numpy.typing import NDArray
 
 from wav2vec2_conformer.decoding.parent_links import find_needed, find_trunk, number_rows
 
-# Entries of the table of children beyond which a tree is crowded: 16 MB of 4 bytes.
+# Entries of the table of children, 4 bytes each: at first, and beyond which a tree is crowded
+# (but not below some rows).
+_FIRST_ENTRIES = 1 << 16
 _MAX_ENTRIES = 1 << 22
 _MIN_ROWS = 1 << 8
 
@@ -24,9 +26,10 @@ class PrefixTree:
     def __init__(self, num_tokens: int, *, max_rows: int) -> None:
         self._max_rows = min(max_rows, max(_MIN_ROWS, _MAX_ENTRIES // num_tokens))
         self._num_rows = 1
-        self._parents = np.zeros(_MIN_ROWS, dtype=np.int64)
-        self._tokens = np.full(_MIN_ROWS, -1, dtype=np.int64)
-        self.children: NDArray[np.int32] = np.full((_MIN_ROWS, num_tokens), -1, dtype=np.int32)
+        num_rows = max(4, min(_MIN_ROWS, _FIRST_ENTRIES // num_tokens))
+        self._parents = np.zeros(num_rows, dtype=np.int64)
+        self._tokens = np.full(num_rows, -1, dtype=np.int64)
+        self.children: NDArray[np.int32] = np.full((num_rows, num_tokens), -1, dtype=np.int32)
 
     def __len__(self) -> int:
         """Return the number of rows."""
