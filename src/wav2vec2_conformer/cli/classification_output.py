@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from wav2vec2_conformer.cli.transcript_files import write_text
+from wav2vec2_conformer.cli.transcript_files import make_folder, write_text
 from wav2vec2_conformer.formats.classification_files import format_classification
 
 if TYPE_CHECKING:
@@ -35,15 +35,8 @@ class ClassificationOutput:
         Raises:
             typer.BadParameter: When it cannot be made.
         """
-        if self.folder is None:
-            return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise typer.BadParameter(
-                f"cannot make the folder {self.folder}: {error.strerror}.",
-                param_hint="--output-dir",
-            ) from error
+        if self.folder is not None:
+            make_folder(self.folder)
 
     def deliver(self, result: "Classification", stem: str, *, name: str | None) -> None:
         """Write a result into its file, or print it.

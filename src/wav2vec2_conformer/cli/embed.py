@@ -10,7 +10,7 @@ import typer
 
 from wav2vec2_conformer.cli.audio_files import choose_sources
 from wav2vec2_conformer.cli.failed_inputs import FailedInput, report_failures, write_failures
-from wav2vec2_conformer.cli.transcript_files import plan_stems
+from wav2vec2_conformer.cli.transcript_files import make_folder, plan_stems
 
 if TYPE_CHECKING:
     from wav2vec2_conformer.formats.embedding_files import EmbeddingFormat
@@ -89,7 +89,7 @@ def embed(
     chosen_layer = parse_layer(layer)
     sources = choose_sources(files or [], demo=demo)
     stems = plan_stems(sources)
-    _make_folder(output_dir)
+    make_folder(output_dir)
     paths = [output_dir / f"{stem}.{output_format}" for stem in stems]
     inputs = list(zip(sources, paths, strict=True))
     if skip_existing:
@@ -142,15 +142,6 @@ def parse_layer(text: str | None) -> int | str | None:
     except ValueError as error:
         raise typer.BadParameter(
             f"--layer must be a number, all or weighted, but is {text!r}."
-        ) from error
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise typer.BadParameter(
-            f"cannot make the folder {folder}: {error.strerror}.", param_hint="--output-dir"
         ) from error
 
 

@@ -21,6 +21,7 @@ from wav2vec2_conformer.cli.decoding_flags import (
     decoding_options,
 )
 from wav2vec2_conformer.cli.failed_inputs import EXIT_NOTHING_DONE, EXIT_SOME_FAILED
+from wav2vec2_conformer.cli.transcript_files import make_folder
 
 if TYPE_CHECKING:
     from wav2vec2_conformer.evaluation.comparison import Comparison
@@ -128,7 +129,7 @@ def evaluate(
     if given_flags and not runs_model:
         raise typer.BadParameter("decoding flags need a model: --hypotheses are decoded already.")
     if output_dir is not None:
-        _make_folder(output_dir)
+        make_folder(output_dir)
     from wav2vec2_conformer.cli.evaluation_files import write_hypotheses, write_report
     from wav2vec2_conformer.cli.evaluation_run import run_model
     from wav2vec2_conformer.cli.evaluation_tables import print_evaluation
@@ -216,15 +217,6 @@ def _check_options(
     for key in by:
         if key in _ALWAYS_SLICED:
             raise typer.BadParameter(f"slices by {key} are always there, without --by {key}.")
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise typer.BadParameter(
-            f"cannot make the folder {folder}: {error.strerror}.", param_hint="--output-dir"
-        ) from error
 
 
 def _score(

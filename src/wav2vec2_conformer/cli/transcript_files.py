@@ -40,7 +40,7 @@ class Output:
             typer.BadParameter: When a folder is needed, or cannot be made.
         """
         if self.folder is not None:
-            _make_folder(self.folder)
+            make_folder(self.folder)
         elif len(self.formats) > 1:
             raise typer.BadParameter("-f all needs a folder for its files: give -o DIR.")
         elif num_inputs > 1 and self.formats[0] not in _JOINABLE:
@@ -132,7 +132,12 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make the folder of `--output-dir`, if it is not there.
+
+    Raises:
+        typer.BadParameter: When it cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
