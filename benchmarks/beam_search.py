@@ -33,9 +33,9 @@ from numpy.typing import NDArray
 import wav2vec2_conformer
 from wav2vec2_conformer.audio import load_audio
 from wav2vec2_conformer.checkpoints.bundled import bundled_clips
-from wav2vec2_conformer.decoding.language_model_file import load_language_model
-from wav2vec2_conformer.decoding.ngram_building import build_language_model
 from wav2vec2_conformer.decoding.prefix_beam import PrefixBeamSearch
+from wav2vec2_conformer.language_models.language_model_file import load_language_model
+from wav2vec2_conformer.language_models.ngram_building import build_language_model
 
 Emissions = list[NDArray[np.float32]]
 Decode = Callable[[NDArray[np.float32]], str]

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from wav2vec2_conformer.decoding.arpa import read_arpa, read_arpa_words
 from wav2vec2_conformer.inference.fused_language_model import (
     SETTINGS_NAME,
     load_bundled_language_model,
 )
+from wav2vec2_conformer.language_models.arpa import read_arpa, read_arpa_words
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from wav2vec2_conformer.decoding.language_model_file import load_language_model
 from wav2vec2_conformer.inference import Transcriber
 from wav2vec2_conformer.inference.decoder import DecodingOptions
 from wav2vec2_conformer.inference.transcript import Transcript
+from wav2vec2_conformer.language_models.language_model_file import load_language_model
 
 from .conftest import RATE_HZ, Command
 from .test_transcribe_command import unboxed

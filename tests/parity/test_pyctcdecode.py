@@ -21,8 +21,8 @@ import pytest
 from wav2vec2_conformer import Transcriber
 from wav2vec2_conformer.audio import load_audio
 from wav2vec2_conformer.checkpoints.bundled import bundled_clips
-from wav2vec2_conformer.decoding.language_model_file import load_language_model
 from wav2vec2_conformer.decoding.prefix_beam import PrefixBeamSearch
+from wav2vec2_conformer.language_models.language_model_file import load_language_model
 
 logging.getLogger("pyctcdecode").setLevel(logging.ERROR)  # it warns of small vocabularies
 pyctcdecode = pytest.importorskip("pyctcdecode")

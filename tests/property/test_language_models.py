@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wav2vec2_conformer.decoding.arpa import read_arpa
-from wav2vec2_conformer.decoding.entropy_pruning import measure_loss
-from wav2vec2_conformer.decoding.kenlm_model import KenlmModel
-from wav2vec2_conformer.decoding.ngram_building import build_language_model
+from wav2vec2_conformer.language_models.arpa import read_arpa
+from wav2vec2_conformer.language_models.entropy_pruning import measure_loss
+from wav2vec2_conformer.language_models.kenlm_model import KenlmModel
+from wav2vec2_conformer.language_models.ngram_building import build_language_model
 
 pytest.importorskip("kenlm", reason="the extra lm")
 

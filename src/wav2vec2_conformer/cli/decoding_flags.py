@@ -107,7 +107,7 @@ def decoding_options(
             hot_words, HOT_WORD_WEIGHT if hot_word_weight is None else hot_word_weight
         )
     if language_model is not None:
-        from wav2vec2_conformer.decoding.language_model_file import load_language_model
+        from wav2vec2_conformer.language_models.language_model_file import load_language_model
 
         given["language_model"] = load_language_model(language_model)
     given = {name: value for name, value in given.items() if value is not None}

@@ -14,7 +14,7 @@ from typer import Option
 from wav2vec2_conformer.cli.text_lines import check_text_files, iter_text_lines, normalize_lines
 
 if TYPE_CHECKING:
-    from wav2vec2_conformer.decoding.ngram_building import BuiltModel
+    from wav2vec2_conformer.language_models.ngram_building import BuiltModel
 
 _UNITS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
@@ -70,7 +70,7 @@ def build(
     check_text_files(text)
     prune_counts = _parse_counts(prune)
     max_bytes = None if max_size is None else _parse_size(max_size)
-    from wav2vec2_conformer.decoding.ngram_building import build_language_model
+    from wav2vec2_conformer.language_models.ngram_building import build_language_model
 
     lines = iter_text_lines(text)
     if normalize_with is not None:
@@ -126,7 +126,7 @@ def _parse_size(text: str) -> int:
 @contextmanager
 def _log_on_stderr(*, is_shown: bool) -> Iterator[None]:
     """Show what the package logs, with the time of day."""
-    logger = logging.getLogger("wav2vec2_conformer.decoding")
+    logger = logging.getLogger("wav2vec2_conformer.language_models")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     level = logger.level

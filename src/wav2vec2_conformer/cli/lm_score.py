@@ -21,8 +21,8 @@ def score(
 ) -> None:
     """Measure the perplexity of a language model on a text."""
     check_text_files(text)
-    from wav2vec2_conformer.decoding.language_model_file import load_language_model
     from wav2vec2_conformer.evaluation.perplexity import predict_text
+    from wav2vec2_conformer.language_models.language_model_file import load_language_model
 
     prediction = predict_text(load_language_model(lm), iter_text_lines(text))
     if output_format == "json":

@@ -58,13 +58,13 @@ def tune(
     grid = _parse_values(alphas, "--alphas"), _parse_values(betas, "--betas")
     folder = Path(model) if save and model is not None and Path(model).is_dir() else None
     _check_place(folder, lm, copy=copy, model=model, save=save)
-    from wav2vec2_conformer.decoding.language_model_file import load_language_model
     from wav2vec2_conformer.evaluation.fusion_tuning import best_trial, iter_trials
     from wav2vec2_conformer.inference.decoder import DecodingOptions
     from wav2vec2_conformer.inference.fused_language_model import (
         FusionWeights,
         save_bundled_language_model,
     )
+    from wav2vec2_conformer.language_models.language_model_file import load_language_model
 
     language_model = load_language_model(lm)
     emissions = _get_emissions(model, manifest, cache, device, is_shown=not quiet)

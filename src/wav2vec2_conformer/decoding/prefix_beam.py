@@ -21,12 +21,12 @@ from wav2vec2_conformer.decoding.few_beams import follow_few
 from wav2vec2_conformer.decoding.greedy import check_log_probs
 from wav2vec2_conformer.decoding.hot_words import HotWords
 from wav2vec2_conformer.decoding.hypothesis import Hypothesis
-from wav2vec2_conformer.decoding.language_model import LanguageModel
 from wav2vec2_conformer.decoding.many_beams import follow_many
 from wav2vec2_conformer.decoding.ranking import rank_hypotheses
 from wav2vec2_conformer.decoding.search_state import SearchState
 from wav2vec2_conformer.decoding.word_scores import SharedParts, WordScores, WordWeights
 from wav2vec2_conformer.errors import InputError
+from wav2vec2_conformer.language_models.language_model import LanguageModel
 
 # Frames that are made ready at once; it bounds the memory for one long array.
 _BLOCK_FRAMES = 1024

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wav2vec2_conformer.decoding.hot_words import HotWords, Progress
-from wav2vec2_conformer.decoding.language_model import LanguageModel
 from wav2vec2_conformer.decoding.word_parts import EMPTY, WordParts
+from wav2vec2_conformer.language_models.language_model import LanguageModel
 
 _MAX_CLOSED = 1 << 17
 

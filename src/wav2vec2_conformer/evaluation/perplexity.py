@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from wav2vec2_conformer.decoding.language_model import LanguageModel
 from wav2vec2_conformer.errors import InputError
+from wav2vec2_conformer.language_models.language_model import LanguageModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wav2vec2_conformer.decoding.language_model import LanguageModel
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.inference.segments import split_segments
+from wav2vec2_conformer.language_models.language_model import LanguageModel
 
 DEFAULT_BEAM_WIDTH = 100
 

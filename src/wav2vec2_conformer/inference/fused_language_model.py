@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from wav2vec2_conformer.decoding.language_model import LanguageModel
-from wav2vec2_conformer.decoding.language_model_file import WORDS_SUFFIX, load_language_model
 from wav2vec2_conformer.errors import CheckpointError, InputError
+from wav2vec2_conformer.language_models.language_model import LanguageModel
+from wav2vec2_conformer.language_models.language_model_file import WORDS_SUFFIX, load_language_model
 
 SETTINGS_NAME = "language_model.json"
 _SCHEMA_VERSION = 1

@@ -3,7 +3,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wav2vec2_conformer.decoding.ngram import NgramModel
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.evaluation.emissions import (
     Emissions,
@@ -12,6 +11,7 @@ from wav2vec2_conformer.evaluation.emissions import (
     write_emissions,
 )
 from wav2vec2_conformer.inference.decoder import DecodingOptions
+from wav2vec2_conformer.language_models.ngram import NgramModel
 
 
 def some_emissions() -> Emissions:

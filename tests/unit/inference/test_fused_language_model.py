@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from wav2vec2_conformer.decoding.ngram_building import build_language_model
 from wav2vec2_conformer.errors import CheckpointError, InputError
 from wav2vec2_conformer.inference.fused_language_model import (
     SETTINGS_NAME,
@@ -11,6 +10,7 @@ from wav2vec2_conformer.inference.fused_language_model import (
     load_bundled_language_model,
     save_bundled_language_model,
 )
+from wav2vec2_conformer.language_models.ngram_building import build_language_model
 
 WEIGHTS = FusionWeights(alpha=0.6, beta=-1.5, unknown_word_score=-8.0, beam_width=50)
 

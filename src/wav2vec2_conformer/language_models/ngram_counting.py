@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wav2vec2_conformer.decoding.ngram_corpus import Corpus
-from wav2vec2_conformer.decoding.ngram_rows import (
+from wav2vec2_conformer.language_models.ngram_corpus import Corpus
+from wav2vec2_conformer.language_models.ngram_rows import (
     Rows,
     count_dtype,
     count_key_bytes,

@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wav2vec2_conformer.decoding.entropy_pruning import measure_loss
-from wav2vec2_conformer.decoding.ngram_corpus import START_ID
-from wav2vec2_conformer.decoding.ngram_rows import (
+from wav2vec2_conformer.language_models.entropy_pruning import measure_loss
+from wav2vec2_conformer.language_models.ngram_corpus import START_ID
+from wav2vec2_conformer.language_models.ngram_rows import (
     Rows,
     context_dtype,
     count_dtype,

@@ -18,8 +18,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from wav2vec2_conformer.decoding.ngram import NgramError, NgramModel
 from wav2vec2_conformer.errors import InputError
+from wav2vec2_conformer.language_models.ngram import NgramError, NgramModel
 from wav2vec2_conformer.text.compression import unpack
 
 MAX_ORDER = 12

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from wav2vec2_conformer.decoding import kenlm_model
-from wav2vec2_conformer.decoding.arpa import read_arpa
-from wav2vec2_conformer.decoding.kenlm_model import KenlmModel, is_kenlm_binary, read_binary_words
-from wav2vec2_conformer.decoding.language_model_file import load_language_model
-from wav2vec2_conformer.decoding.ngram import NgramModel
 from wav2vec2_conformer.errors import InputError, MissingExtraError
+from wav2vec2_conformer.language_models import kenlm_model
+from wav2vec2_conformer.language_models.arpa import read_arpa
+from wav2vec2_conformer.language_models.kenlm_model import (
+    KenlmModel,
+    is_kenlm_binary,
+    read_binary_words,
+)
+from wav2vec2_conformer.language_models.language_model_file import load_language_model
+from wav2vec2_conformer.language_models.ngram import NgramModel
 
 pytest.importorskip("kenlm", reason="the extra lm")
 

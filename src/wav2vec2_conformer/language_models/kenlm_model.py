@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from wav2vec2_conformer.decoding.word_list import MARKERS, WordList
 from wav2vec2_conformer.errors import InputError, MissingExtraError
+from wav2vec2_conformer.language_models.word_list import MARKERS, WordList
 
 _LN_10 = math.log(10.0)
 

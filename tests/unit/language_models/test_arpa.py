@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from wav2vec2_conformer.decoding.arpa import read_arpa, read_arpa_words
 from wav2vec2_conformer.errors import InputError
+from wav2vec2_conformer.language_models.arpa import read_arpa, read_arpa_words
 
 ARPA = """\
 made by hand

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wav2vec2_conformer.decoding.word_list import MARKERS, WordList
 from wav2vec2_conformer.errors import InputError
+from wav2vec2_conformer.language_models.word_list import MARKERS, WordList
 
 _ROOT = 0
 _MAX_NODES = 2**32 - 1

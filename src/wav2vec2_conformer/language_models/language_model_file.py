@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from wav2vec2_conformer.decoding.arpa import read_arpa, read_arpa_words
-from wav2vec2_conformer.decoding.kenlm_model import (
+from wav2vec2_conformer.errors import InputError
+from wav2vec2_conformer.language_models.arpa import read_arpa, read_arpa_words
+from wav2vec2_conformer.language_models.kenlm_model import (
     KenlmModel,
     is_kenlm_binary,
     is_kenlm_installed,
     read_binary_words,
 )
-from wav2vec2_conformer.decoding.language_model import LanguageModel
-from wav2vec2_conformer.decoding.word_list import WordList
-from wav2vec2_conformer.errors import InputError
+from wav2vec2_conformer.language_models.language_model import LanguageModel
+from wav2vec2_conformer.language_models.word_list import WordList
 
 WORDS_SUFFIX = ".words"
 

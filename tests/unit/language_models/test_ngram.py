@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wav2vec2_conformer.decoding.ngram import NgramError, NgramModel
+from wav2vec2_conformer.language_models.ngram import NgramError, NgramModel
 
 WORDS = ["<unk>", "<s>", "</s>", "a", "b"]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wav2vec2_conformer.decoding.arpa import MAX_ORDER
-from wav2vec2_conformer.decoding.arpa_writing import write_arpa
-from wav2vec2_conformer.decoding.entropy_pruning import prune, share_losses
-from wav2vec2_conformer.decoding.kneser_ney import smooth
-from wav2vec2_conformer.decoding.ngram_corpus import number_text
-from wav2vec2_conformer.decoding.ngram_counting import count_ngrams
-from wav2vec2_conformer.decoding.ngram_rows import count_key_bytes, ngram_dtype, rows_in
 from wav2vec2_conformer.errors import InputError
+from wav2vec2_conformer.language_models.arpa import MAX_ORDER
+from wav2vec2_conformer.language_models.arpa_writing import write_arpa
+from wav2vec2_conformer.language_models.entropy_pruning import prune, share_losses
+from wav2vec2_conformer.language_models.kneser_ney import smooth
+from wav2vec2_conformer.language_models.ngram_corpus import number_text
+from wav2vec2_conformer.language_models.ngram_counting import count_ngrams
+from wav2vec2_conformer.language_models.ngram_rows import count_key_bytes, ngram_dtype, rows_in
 
 MIN_MEMORY_MB = 16
 _MB = 1_000_000

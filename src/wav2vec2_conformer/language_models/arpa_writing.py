@@ -8,7 +8,7 @@ from typing import IO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from wav2vec2_conformer.decoding.ngram_rows import (
+from wav2vec2_conformer.language_models.ngram_rows import (
     AscendingLookup,
     context_dtype,
     count_key_bytes,

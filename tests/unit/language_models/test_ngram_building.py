@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wav2vec2_conformer.decoding.arpa import read_arpa, read_arpa_words
-from wav2vec2_conformer.decoding.kneser_ney import estimate_discounts
-from wav2vec2_conformer.decoding.ngram import NgramModel
-from wav2vec2_conformer.decoding.ngram_building import build_language_model
-from wav2vec2_conformer.decoding.ngram_corpus import number_text
-from wav2vec2_conformer.decoding.ngram_counting import count_ngrams
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.evaluation.perplexity import predict_text
+from wav2vec2_conformer.language_models.arpa import read_arpa, read_arpa_words
+from wav2vec2_conformer.language_models.kneser_ney import estimate_discounts
+from wav2vec2_conformer.language_models.ngram import NgramModel
+from wav2vec2_conformer.language_models.ngram_building import build_language_model
+from wav2vec2_conformer.language_models.ngram_corpus import number_text
+from wav2vec2_conformer.language_models.ngram_counting import count_ngrams
 
 
 def made_up_text(num_sentences: int, seed: int = 0) -> list[str]:
