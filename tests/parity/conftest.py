@@ -249,3 +249,17 @@ def without_gumbel_noise(monkeypatch):
         return one_hot - soft.detach() + soft if hard else soft
 
     monkeypatch.setattr(nn.functional, "gumbel_softmax", straight_through)
+
+
+@pytest.fixture
+def build_neighbours():
+    """Return a model of ours and the reference's of a neighbour, with the same weights."""
+
+    def build(our_class, our_config, their_class, their_config) -> Pair:
+        theirs = their_class(their_config).eval()
+        randomize(theirs)
+        ours = our_class(our_config).eval()
+        ours.load_state_dict(theirs.state_dict())
+        return Pair(ours, theirs)
+
+    return build

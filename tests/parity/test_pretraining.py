@@ -1,9 +1,12 @@
 """Rung: the contrastive and diversity losses of pre-training."""
 
+import numpy as np
 import pytest
 import torch
 
 from wav2vec2_conformer import _sample_negative_indices
+from wav2vec2_conformer.training.pretraining.data import FrameCount, PretrainingCollator
+from wav2vec2_conformer.training.pretraining.draws import Masking
 
 
 @pytest.mark.parametrize("is_padded", [False, True])
@@ -64,3 +67,49 @@ def test_contrastive_logits(build_pair, assert_equal):
     )
     assert ours.shape == (6, 2, 7)
     assert_equal(ours, theirs)
+
+
+@pytest.fixture
+def run_batch():
+    """Return a padded batch as a pre-training run makes it."""
+    count_frames = FrameCount((10, 3, 2), (5, 2, 2))
+    masking = Masking(probability=0.5, span_frames=4, num_distractors=7)
+    examples = []
+    for number, num_samples in enumerate((810, 530, 300)):
+        mask, distractors = masking.draw(
+            count_frames(num_samples), seed=0, epoch=0, utterance=number
+        )
+        examples.append(
+            {
+                "waveform": np.random.default_rng(number).normal(size=num_samples).astype("f4"),
+                "mask": mask,
+                "distractors": distractors,
+                "utterance_id": str(number),
+            }
+        )
+    batch = PretrainingCollator()(examples)
+    del batch["utterance_ids"]
+    return batch
+
+
+@pytest.mark.usefixtures("without_gumbel_noise")
+@pytest.mark.parametrize("is_training", [False, True])
+@pytest.mark.parametrize("scale", [1.0, 0.1])
+def test_batches_of_a_run(build_pair, assert_equal, no_dropout, run_batch, is_training, scale):
+    """Loss and gradients, per masked frame as the trainer takes them; features as slow as told."""
+    pair = build_pair("ForPreTraining", exact_padding=False, **no_dropout).train(is_training)
+    pair.ours.feature_gradient_scale = scale
+    num_masked = run_batch["mask_time_indices"].sum()
+    losses, gradients = [], []
+    for model in pair:
+        loss = model(**{name: value.clone() for name, value in run_batch.items()}).loss / num_masked
+        loss.backward()
+        losses.append(loss)
+        gradients.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
+    assert_equal(*losses)
+    ours, theirs = gradients
+    slow = [name for name in theirs if "feature_extractor" in name]
+    assert slow
+    for name in slow:
+        theirs[name] = theirs[name] * scale
+    assert_equal(ours, theirs, tolerance=1e-4)

@@ -71,7 +71,13 @@ DEFAULTS = {
     "conv_depthwise_kernel_size": 31,
     "conformer_conv_dropout": 0.1,
 }
-OURS = {"exact_padding": True, "encoder_norm": "after"}
+OURS = {
+    "exact_padding": True,
+    "encoder_norm": "after",
+    "adapter_attn_dim": None,
+    "max_simultaneous_speakers": None,
+    "permutation_invariant_loss": None,
+}
 
 
 def test_parameters_are_those_of_the_specification_in_its_order():
@@ -126,6 +132,9 @@ def test_given_values_are_kept():
         "position_embeddings_type": "rotary",
         "conv_depthwise_kernel_size": 15,
         "encoder_norm": "before",
+        "adapter_attn_dim": 16,
+        "max_simultaneous_speakers": 2,
+        "permutation_invariant_loss": True,
     }
     assert all(changed[name] != value for name, value in (DEFAULTS | OURS).items())
     by_name = Wav2Vec2ConformerConfig(**changed)

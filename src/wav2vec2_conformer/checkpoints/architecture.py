@@ -7,7 +7,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
+from wav2vec2_conformer.configuration import (
+    ARCHITECTURE_NAMES,
+    Wav2Vec2BertConfig,
+    Wav2Vec2Config,
+    Wav2Vec2ConformerConfig,
+)
 from wav2vec2_conformer.errors import CheckpointError
 from wav2vec2_conformer.models.audio_frame_classification import (
     Wav2Vec2ConformerForAudioFrameClassification,
@@ -50,7 +55,9 @@ def choose_model_class(names: Mapping[str, Any]) -> type[Wav2Vec2ConformerPreTra
     return Wav2Vec2ConformerModel
 
 
-def infer_architecture(shapes: Shapes) -> dict[str, Any]:
+def infer_architecture(
+    shapes: Shapes, model_type: str = Wav2Vec2ConformerConfig.model_type
+) -> dict[str, Any]:
     """Return the fields of the configuration that follow from the tensors' shapes.
 
     Strides, the place of the encoder's norm, dropouts and the like leave no trace in a tensor.
@@ -59,40 +66,74 @@ def infer_architecture(shapes: Shapes) -> dict[str, Any]:
 
     Args:
         shapes: Shape of each tensor, under our names.
+        model_type: `model_type` of the configuration.
 
     Raises:
-        CheckpointError: They are not those of a Wav2Vec2-Conformer.
+        CheckpointError: They are not those of such a model.
     """
-    body = {name.removeprefix(BODY_PREFIX): tuple(shape) for name, shape in shapes.items()}
+    prefix = body_prefix(model_type)
+    body = {name.removeprefix(prefix): tuple(shape) for name, shape in shapes.items()}
     blocks = {int(m[1]) for name in body if (m := re.match(r"encoder\.layers\.(\d+)\.", name))}
+    try:
+        hidden_size, feature_dim = body["feature_projection.projection.weight"]
+        fields: dict[str, Any] = {
+            "hidden_size": hidden_size,
+            "num_hidden_layers": max(blocks) + 1,
+            **_INFER_BLOCKS[model_type](body, _FIRST_BLOCK),
+            **_infer_positions(body, _FIRST_BLOCK, hidden_size),
+            **_infer_heads(body),
+        }
+    except (IndexError, KeyError, ValueError, ZeroDivisionError) as error:
+        raise CheckpointError(
+            f"the tensors are not those of a {ARCHITECTURE_NAMES[model_type]} "
+            f"({_describe_foreign(shapes) or f'lacking: {error}'})"
+        ) from error
+    if model_type == Wav2Vec2BertConfig.model_type:
+        return {**fields, "feature_projection_input_dim": feature_dim}
+    return {**fields, **_infer_feature_encoder(body)}
+
+
+def body_prefix(model_type: str) -> str:
+    """Return what the names of a model's tensors begin with where it has a head."""
+    return f"{Wav2Vec2ConformerModel.class_for(model_type).base_model_prefix}."
+
+
+def _infer_conformer_blocks(body: Shapes, block: str) -> dict[str, Any]:
+    return {
+        "intermediate_size": body[f"{block}ffn1.intermediate_dense.weight"][0],
+        "conv_depthwise_kernel_size": body[f"{block}conv_module.depthwise_conv.weight"][2],
+    }
+
+
+def _infer_transformer_blocks(body: Shapes, block: str) -> dict[str, Any]:
+    adapter = body.get(f"{block}adapter_layer.linear_1.weight")
+    return {
+        "intermediate_size": body[f"{block}feed_forward.intermediate_dense.weight"][0],
+        "adapter_attn_dim": None if adapter is None else adapter[0],
+    }
+
+
+def _infer_feature_encoder(body: Shapes) -> dict[str, Any]:
     convolutions: list[tuple[int, ...]] = []
     while weight := body.get(f"feature_extractor.conv_layers.{len(convolutions)}.conv.weight"):
         convolutions.append(weight)
-    first_block = "encoder.layers.0."
-    try:
-        hidden_size = body["feature_projection.projection.weight"][0]
-        fields: dict[str, Any] = {
-            "conv_dim": [weight[0] for weight in convolutions],
-            "conv_kernel": [weight[2] for weight in convolutions],
-            "conv_bias": "feature_extractor.conv_layers.0.conv.bias" in body,
-            "hidden_size": hidden_size,
-            "num_hidden_layers": max(blocks) + 1,
-            "intermediate_size": body[f"{first_block}ffn1.intermediate_dense.weight"][0],
-            "conv_depthwise_kernel_size": body[f"{first_block}conv_module.depthwise_conv.weight"][
-                2
-            ],
-        }
-        fields |= _infer_positions(body, first_block, hidden_size)
-        fields |= _infer_heads(body)
-    except (IndexError, KeyError, ValueError, ZeroDivisionError) as error:
-        raise CheckpointError(
-            "the tensors are not those of a Wav2Vec2-Conformer "
-            f"({_describe_foreign(shapes) or f'lacking: {error}'})"
-        ) from error
+    fields: dict[str, Any] = {
+        "conv_dim": [weight[0] for weight in convolutions],
+        "conv_kernel": [weight[2] for weight in convolutions],
+        "conv_bias": "feature_extractor.conv_layers.0.conv.bias" in body,
+    }
     if len(convolutions) > 1:
         is_layer_norm = "feature_extractor.conv_layers.1.layer_norm.weight" in body
         fields["feat_extract_norm"] = "layer" if is_layer_norm else "group"
     return fields
+
+
+_FIRST_BLOCK = "encoder.layers.0."
+_INFER_BLOCKS = {
+    Wav2Vec2ConformerConfig.model_type: _infer_conformer_blocks,
+    Wav2Vec2Config.model_type: _infer_transformer_blocks,
+    Wav2Vec2BertConfig.model_type: _infer_conformer_blocks,
+}
 
 
 def _infer_positions(body: Shapes, block: str, hidden_size: int) -> dict[str, Any]:
@@ -103,6 +144,8 @@ def _infer_positions(body: Shapes, block: str, hidden_size: int) -> dict[str, An
     elif frequencies := body.get("encoder.embed_positions.inv_freq"):
         fields["position_embeddings_type"] = "rotary"
         fields["num_attention_heads"] = hidden_size // (2 * frequencies[0])
+    elif f"{block}self_attn.distance_embedding.weight" in body:
+        fields["position_embeddings_type"] = "relative_key"
     convolution = "encoder.pos_conv_embed.conv.parametrizations.weight.original1"
     if convolution in body:
         _, width, kernel_size = body[convolution]
@@ -154,7 +197,7 @@ def compare_with_model(
     Returns:
         The model's class, and what differs.
     """
-    model_class = choose_model_class(shapes)
+    model_class = choose_model_class(shapes).class_for(config.model_type)
     with torch.device("meta"):
         expected = {
             name: tuple(value.shape) for name, value in model_class(config).state_dict().items()

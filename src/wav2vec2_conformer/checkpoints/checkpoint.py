@@ -8,7 +8,10 @@ from torch import Tensor
 
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import CheckpointError
-from wav2vec2_conformer.models.pretrained import MAY_BE_MISSING, Wav2Vec2ConformerPreTrainedModel
+from wav2vec2_conformer.models.pretrained import (
+    Wav2Vec2ConformerPreTrainedModel,
+    parts_without_use,
+)
 
 SourceFormat = Literal["fairseq", "s3prl", "transformers"]
 _MAX_LISTED = 20
@@ -77,8 +80,7 @@ class Checkpoint:
         Raises:
             CheckpointError: There are such faults; it lists them.
         """
-        in_use = self.config.position_embeddings_type == "convolutional"
-        dead = [part for part in MAY_BE_MISSING if not (in_use and part == "pos_conv_embed")]
+        dead = parts_without_use(self.config)
         needed = [name for name in self.missing if not any(part in name for part in dead)]
         is_usable = not needed and not self.misshapen
         if self.problems() and (strict or not is_usable):

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from transformers.utils.logging import disable_progress_bar
 
-from wav2vec2_conformer.checkpoints.architecture import BODY_PREFIX
+from wav2vec2_conformer.checkpoints.architecture import body_prefix
 from wav2vec2_conformer.checkpoints.checkpoint import Checkpoint
 from wav2vec2_conformer.checkpoints.reading import read_checkpoint
 from wav2vec2_conformer.errors import CheckpointError
@@ -28,7 +28,8 @@ def load_model(
     model_class = checkpoint.model_class if model_class is None else model_class
     with torch.device("meta"):
         model = model_class(checkpoint.config)
-    prefix = "" if model_class is checkpoint.model_class else BODY_PREFIX
+    is_body = model_class is not checkpoint.model_class
+    prefix = body_prefix(checkpoint.config.model_type) if is_body else ""
     tensors = {name.removeprefix(prefix): tensor for name, tensor in checkpoint.tensors.items()}
     state = {}
     for name, value in model.state_dict().items():
@@ -40,8 +41,9 @@ def load_model(
             state[name] = tensors[name]
     for path, module in model.named_modules():
         if isinstance(module, RotaryPositions) and f"{path}.inv_freq" not in tensors:
-            state[f"{path}.inv_freq"] = module.frequencies()
-    model.load_state_dict(state, assign=True)
+            module.inv_freq = module.frequencies()
+            state.pop(f"{path}.inv_freq", None)
+    model.load_state_dict(state, assign=True, strict=False)  # all but these frequencies
     return model.float().eval()
 
 

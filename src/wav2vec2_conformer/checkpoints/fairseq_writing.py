@@ -14,7 +14,7 @@ from wav2vec2_conformer.checkpoints.checkpoint import Checkpoint
 from wav2vec2_conformer.checkpoints.dictionary import BLANK, END, PAD, UNKNOWN, to_symbols
 from wav2vec2_conformer.checkpoints.fairseq_config import build_fairseq_config
 from wav2vec2_conformer.checkpoints.key_map import to_fairseq_names
-from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
+from wav2vec2_conformer.configuration import ARCHITECTURE_NAMES, Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import CheckpointError
 
 # What fairseq's Conformer is, whatever its settings say.
@@ -91,6 +91,11 @@ def to_fairseq_contents(checkpoint: Checkpoint, *, strict: bool = True) -> dict[
 
 
 def _check_config(path: Path, config: Wav2Vec2ConformerConfig) -> None:
+    if config.model_type != Wav2Vec2ConformerConfig.model_type:
+        raise CheckpointError(
+            f"{path}: is a {ARCHITECTURE_NAMES[config.model_type]}, and fairseq's layout is "
+            "written of Wav2Vec2-Conformer alone. Convert it with --to transformers."
+        )
     foreign = [
         f"{name}={getattr(config, name)!r}"
         for name, allowed in _FIXED

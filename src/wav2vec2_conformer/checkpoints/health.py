@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -89,7 +90,7 @@ def count_codebook_use(checkpoint: Checkpoint) -> CodebookUse | None:
 
     Weights alone do not tell which entries are in use: it depends on what speech chooses.
     """
-    if checkpoint.model_class is not Wav2Vec2ConformerForPreTraining:
+    if not issubclass(checkpoint.model_class, Wav2Vec2ConformerForPreTraining):
         return None
     model = load_model(checkpoint)
     chosen = []
@@ -97,7 +98,7 @@ def count_codebook_use(checkpoint: Checkpoint) -> CodebookUse | None:
         waveform = load_audio(clip)
         if checkpoint.do_normalize:
             waveform = normalize_waveform(waveform)
-        base = model.wav2vec2_conformer
+        base: Any = model.base_model
         features = base.feature_extractor(torch.from_numpy(waveform)[None])
         _, normed = base.feature_projection(features)
         chosen.append(model.quantizer(normed).codes[0])

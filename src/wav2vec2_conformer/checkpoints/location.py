@@ -3,7 +3,11 @@
 import re
 from pathlib import Path
 
-from wav2vec2_conformer.checkpoints.bundled import bundled_checkpoint_path
+from wav2vec2_conformer.checkpoints.bundled import (
+    BUNDLED,
+    bundled_checkpoint_path,
+    bundled_path,
+)
 from wav2vec2_conformer.errors import CheckpointError
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")  # owner/name, or an old plain name
@@ -13,12 +17,16 @@ def locate_checkpoint(checkpoint: str | Path | None) -> str | Path:
     """Return what `from_pretrained` takes.
 
     Args:
-        checkpoint: A folder, a model of the Hugging Face hub, or None for the bundled one.
+        checkpoint: A folder; a model of the Hugging Face hub; `bundled:` and the name of what is
+            part of this package (`bundled:tiny-en`, `bundled:speaker`); or None for the
+            checkpoint that is part of it.
 
     Raises:
         CheckpointError: There is no such folder, it holds no config.json, or it is a file, which
             `wav2vec2-conformer convert` makes a folder of.
     """
+    if isinstance(checkpoint, str) and checkpoint.startswith(BUNDLED):
+        return bundled_path(checkpoint.removeprefix(BUNDLED))
     place = bundled_checkpoint_path() if checkpoint is None else checkpoint
     if not Path(place).exists():
         if not _HUB_NAME.fullmatch(str(place)):

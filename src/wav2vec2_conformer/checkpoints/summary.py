@@ -4,20 +4,26 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from wav2vec2_conformer.checkpoints.architecture import BODY_PREFIX
+from wav2vec2_conformer.checkpoints.architecture import body_prefix
 from wav2vec2_conformer.checkpoints.checkpoint import Checkpoint
 from wav2vec2_conformer.checkpoints.health import check_health, count_codebook_use
+from wav2vec2_conformer.configuration import Wav2Vec2BertConfig, Wav2Vec2ConformerConfig
 from wav2vec2_conformer.models.model import Wav2Vec2ConformerModel
+from wav2vec2_conformer.nn.log_mel import SPECTRA_PER_FRAME
 
 _BODY_PARTS = [  # the first pattern that a name has in it, and what to call its part
     ("masked_spec_embed", "mask embedding"),
     ("feature_extractor.", "feature encoder"),
     ("feature_projection.", "feature projection"),
     ("pos_conv_embed.", "positional convolution"),
+    (".adapter_layer.", "language adapters"),
+    ("adapter.", "adapter"),
     (".self_attn", "attention"),
+    (".attention.", "attention"),
     (".conv_module.", "convolution modules"),
     (".ffn", "feed-forward modules"),
-    ("adapter.", "adapter"),
+    (".feed_forward.", "feed-forward modules"),
+    ("intermediate_ffn.", "feed-forward modules"),
     ("layer_norm.", "other layer norms"),
 ]
 _BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "inv_freq")
@@ -36,6 +42,11 @@ _ARCHITECTURE = (
     "conv_bias",
     "feat_extract_norm",
     "feat_extract_activation",
+    "do_stable_layer_norm",
+    "adapter_attn_dim",
+    "feature_projection_input_dim",
+    "left_max_position_embeddings",
+    "right_max_position_embeddings",
 )
 _MAX_SHOWN = 5
 
@@ -50,6 +61,7 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
         checkpoint: What was read.
     """
     config = checkpoint.config
+    settings = config.to_dict()
     counts = _count_parameters(checkpoint)
     problems = checkpoint.problems()
     use = None if problems else count_codebook_use(checkpoint)
@@ -57,7 +69,7 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
         "path": str(checkpoint.path),
         "format": checkpoint.source_format,
         "model_class": checkpoint.model_class.__name__,
-        "architecture": {name: getattr(config, name) for name in _ARCHITECTURE},
+        "architecture": {name: getattr(config, name) for name in _ARCHITECTURE if name in settings},
         "num_parameters": sum(counts.values()),
         "parameters": counts,
         "dtypes": dict(
@@ -67,6 +79,7 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
         "preprocessing": {
             "sample_rate_hz": 16_000,
             "do_normalize": checkpoint.do_normalize,
+            "num_mel_bands": _count_mel_bands(config),
             "samples_per_frame": config.inputs_to_logits_ratio,
         },
         "provenance": checkpoint.training,
@@ -79,6 +92,13 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
+def _count_mel_bands(config: Wav2Vec2ConformerConfig) -> int | None:
+    """Return the bands of the log-mel features that a model hears; None if it hears samples."""
+    if not isinstance(config, Wav2Vec2BertConfig):
+        return None
+    return config.feature_projection_input_dim // SPECTRA_PER_FRAME
+
+
 def _order(vocabulary: dict[str, int] | None) -> list[str] | None:
     if vocabulary is None:
         return None
@@ -88,12 +108,13 @@ def _order(vocabulary: dict[str, int] | None) -> list[str] | None:
 def _count_parameters(checkpoint: Checkpoint) -> dict[str, int]:
     """Return the number of parameters of each part, in the order of the model."""
     counts = dict.fromkeys([*(part for _, part in _BODY_PARTS), "quantizer", "head"], 0)
-    is_bare = checkpoint.model_class is Wav2Vec2ConformerModel
+    prefix = body_prefix(checkpoint.config.model_type)
+    is_bare = issubclass(checkpoint.model_class, Wav2Vec2ConformerModel)
     for name, tensor in checkpoint.tensors.items():
         if name.endswith(_BUFFERS):
             continue
         part = "quantizer" if name.startswith("quantizer.") else "head"
-        if is_bare or name.startswith(BODY_PREFIX):
+        if is_bare or name.startswith(prefix):
             part = next(part for text, part in _BODY_PARTS if text in name)
         counts[part] += tensor.numel()
     return {part: count for part, count in counts.items() if count}
@@ -132,6 +153,8 @@ def _format_vocabulary(tokens: list[str] | None) -> str:
 
 def _format_audio(preprocessing: dict[str, Any]) -> str:
     normalized = "normalised" if preprocessing["do_normalize"] else "not normalised"
+    if preprocessing["num_mel_bands"] is not None:
+        normalized = f"{preprocessing['num_mel_bands']} log-mel bands, each normalised"
     return (
         f"{preprocessing['sample_rate_hz']} Hz, {normalized}, "
         f"{preprocessing['samples_per_frame']} samples a frame"
@@ -144,7 +167,13 @@ def _format_pairs(values: dict[str, Any]) -> str:
 
 def _shorten(names: list[str]) -> list[str]:
     more = ["..."] if len(names) > _MAX_SHOWN else []
-    return [name.removeprefix(BODY_PREFIX) for name in names[:_MAX_SHOWN]] + more
+    return [_without_prefix(name) for name in names[:_MAX_SHOWN]] + more
+
+
+def _without_prefix(name: str) -> str:
+    """Return a tensor's name without the name of the model, which stands before a head's body."""
+    first, _, rest = name.partition(".")
+    return rest if first.startswith("wav2vec2") else name
 
 
 def _format_health(health: dict[str, Any]) -> str:

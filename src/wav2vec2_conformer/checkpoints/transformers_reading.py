@@ -7,10 +7,9 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import Wav2Vec2FeatureExtractor
 
 from wav2vec2_conformer.checkpoints.architecture import (
-    BODY_PREFIX,
+    body_prefix,
     choose_model_class,
     compare_with_model,
     find_wrong_types,
@@ -18,9 +17,9 @@ from wav2vec2_conformer.checkpoints.architecture import (
 )
 from wav2vec2_conformer.checkpoints.checkpoint import Checkpoint
 from wav2vec2_conformer.checkpoints.inert import StoredTensor
-from wav2vec2_conformer.checkpoints.processor import load_processor
+from wav2vec2_conformer.checkpoints.processor import load_feature_extractor, load_processor
 from wav2vec2_conformer.checkpoints.torch_file import TorchFile
-from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
+from wav2vec2_conformer.configuration import Wav2Vec2BertConfig, Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import CheckpointError
 
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -103,9 +102,9 @@ def build_checkpoint(
     path: Path, tensors: dict[str, Tensor], config: Wav2Vec2ConformerConfig
 ) -> Checkpoint:
     """Return the checkpoint of tensors with transformers' names."""
-    tensors = _rename(tensors)
+    tensors = _rename(tensors, body_prefix(config.model_type))
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    inferred = infer_architecture(shapes)
+    inferred = infer_architecture(shapes, config.model_type)
     settings = config.to_dict()
     model_class, difference = compare_with_model(shapes, config)
     checkpoint = Checkpoint(
@@ -134,7 +133,7 @@ def build_checkpoint(
     return checkpoint
 
 
-def _rename(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _rename(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Use today's names, and the prefix that the model class has."""
     renamed = {}
     for name, tensor in tensors.items():
@@ -143,7 +142,7 @@ def _rename(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
                 name = f"{name.removesuffix(old)}{new}"  # noqa: PLW2901
         renamed[name] = tensor
     if choose_model_class(renamed).__name__.endswith("Model"):
-        return {name.removeprefix(BODY_PREFIX): tensor for name, tensor in renamed.items()}
+        return {name.removeprefix(prefix): tensor for name, tensor in renamed.items()}
     return renamed
 
 
@@ -191,10 +190,11 @@ def _add_processor(checkpoint: Checkpoint, folder: Path) -> None:
         checkpoint.vocabulary = {t: i for t, i in vocabulary.items() if i < num_outputs}
         checkpoint.do_normalize = bool(processor.feature_extractor.do_normalize)
     elif (folder / "preprocessor_config.json").is_file():
-        extractor = Wav2Vec2FeatureExtractor.from_pretrained(folder)
-        checkpoint.do_normalize = bool(extractor.do_normalize)
+        checkpoint.do_normalize = bool(load_feature_extractor(folder).do_normalize)
     else:
-        checkpoint.do_normalize = checkpoint.config.feat_extract_norm == "layer"
+        hears_samples = not isinstance(checkpoint.config, Wav2Vec2BertConfig)
+        has_layer_norms = checkpoint.config.feat_extract_norm == "layer"
+        checkpoint.do_normalize = hears_samples and has_layer_norms
         checkpoint.notes.append(
             "there is no preprocessor_config.json; whether audio is normalised is taken to be "
             f"{checkpoint.do_normalize}"

@@ -8,11 +8,12 @@ from typing import Any
 
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import Wav2Vec2FeatureExtractor
+from transformers import SeamlessM4TFeatureExtractor, Wav2Vec2FeatureExtractor
 
 from wav2vec2_conformer.checkpoints.checkpoint import Checkpoint
-from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
+from wav2vec2_conformer.configuration import Wav2Vec2BertConfig, Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import CheckpointError, InputError
+from wav2vec2_conformer.nn.log_mel import SPECTRA_PER_FRAME
 from wav2vec2_conformer.text.vocabulary import build_processor, write_processor
 
 
@@ -56,6 +57,8 @@ def remove(path: Path) -> None:
 def limits_in_transformers(config: Wav2Vec2ConformerConfig) -> list[str]:
     """Say why transformers' own classes would compute something else; nothing if they would not."""
     foreign: list[str] = []
+    if config.model_type != Wav2Vec2ConformerConfig.model_type:
+        return foreign  # fairseq's own variants are variants of this type
     if config.encoder_norm != "after":
         foreign.append("the encoder's norm before its blocks")
     if config.position_embeddings_type == "convolutional":
@@ -97,18 +100,28 @@ def _build_config(checkpoint: Checkpoint) -> Wav2Vec2ConformerConfig:
 
 def _write_processor(checkpoint: Checkpoint, folder: Path) -> None:
     if checkpoint.vocabulary is None:
-        extractor = Wav2Vec2FeatureExtractor(
-            feature_size=1,
-            sampling_rate=16_000,
-            padding_value=0.0,
-            do_normalize=checkpoint.do_normalize,
-            return_attention_mask=checkpoint.config.feat_extract_norm == "layer",
-        )
-        extractor.save_pretrained(folder)
+        _build_feature_extractor(checkpoint).save_pretrained(folder)
         return
     try:
         processor = build_processor(checkpoint.vocabulary)
     except InputError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}.") from error
-    processor.feature_extractor.do_normalize = checkpoint.do_normalize
+    if isinstance(checkpoint.config, Wav2Vec2BertConfig):
+        processor.feature_extractor = _build_feature_extractor(checkpoint)
+    else:
+        processor.feature_extractor.do_normalize = checkpoint.do_normalize
     write_processor(processor, folder)
+
+
+def _build_feature_extractor(checkpoint: Checkpoint) -> Any:
+    config = checkpoint.config
+    if isinstance(config, Wav2Vec2BertConfig):
+        num_bands = config.feature_projection_input_dim // SPECTRA_PER_FRAME
+        return SeamlessM4TFeatureExtractor(feature_size=num_bands, num_mel_bins=num_bands)
+    return Wav2Vec2FeatureExtractor(
+        feature_size=1,
+        sampling_rate=16_000,
+        padding_value=0.0,
+        do_normalize=checkpoint.do_normalize,
+        return_attention_mask=config.feat_extract_norm == "layer",
+    )

@@ -4,7 +4,10 @@ Paper: Graves et al. 2006, "Connectionist temporal classification",
 https://www.cs.toronto.edu/~graves/icml_2006.pdf.
 """
 
+import re
 import warnings
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +16,8 @@ from transformers.modeling_outputs import CausalLMOutput
 
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import ConfigurationError, InputError
-from wav2vec2_conformer.models.model import Wav2Vec2ConformerModel
+from wav2vec2_conformer.models.adapters import init_adapters, put_adapter, read_adapter
+from wav2vec2_conformer.models.model import build_base
 from wav2vec2_conformer.models.pretrained import Wav2Vec2ConformerPreTrainedModel
 
 
@@ -35,31 +39,87 @@ class Wav2Vec2ConformerForCTC(Wav2Vec2ConformerPreTrainedModel):
 
     Args:
         config: Its configuration; `vocab_size` must be set.
-        target_lang: Language of an adapter to load. No released Wav2Vec2-Conformer has any.
+        target_lang: Language whose adapter and output layer are loaded (`load_adapter`).
+
+    Attributes:
+        target_lang: Language that was loaded last; None before that.
 
     Raises:
-        ConfigurationError: There is no vocabulary size, or a `target_lang` is given.
+        ConfigurationError: There is no vocabulary size, or a `target_lang` is given and the
+            model has no language adapters (`config.adapter_attn_dim`).
     """
 
     def __init__(self, config: Wav2Vec2ConformerConfig, target_lang: str | None = None) -> None:
         super().__init__(config)
-        if target_lang is not None:
-            raise ConfigurationError(
-                f"target_lang={target_lang!r}: this model has no per-language adapters. Load a "
-                "checkpoint of that language instead"
-            )
+        self.target_lang: str | None = None
         if config.vocab_size is None:
             raise ConfigurationError(
                 "the CTC head needs config.vocab_size, the number of tokens; it is None. Set it "
                 "to len(tokenizer)"
             )
-        self.wav2vec2_conformer = Wav2Vec2ConformerModel(config)
+        setattr(self, self.base_model_prefix, build_base(config))
         self.dropout = nn.Dropout(config.final_dropout)
         self.lm_head = nn.Linear(
             config.output_hidden_size if config.add_adapter else config.hidden_size,
             config.vocab_size,
         )
         self.post_init()
+        if target_lang is not None:
+            self.load_adapter(target_lang)
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: Any, *model_args: Any, **kwargs: Any
+    ) -> Any:
+        """Load a checkpoint; see `Wav2Vec2ConformerPreTrainedModel.from_pretrained`.
+
+        Args:
+            pretrained_model_name_or_path: Folder or name.
+            *model_args: `target_lang`, which may also be given by name.
+            **kwargs: As there. With `target_lang`, that language's adapter is loaded at once;
+                `adapter_attn_dim` gives new adapters to a model that has none.
+        """
+        target_lang = kwargs.pop("target_lang", model_args[0] if model_args else None)
+        loaded = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        if target_lang is not None:
+            (loaded[0] if isinstance(loaded, tuple) else loaded).load_adapter(target_lang)
+        return loaded
+
+    def load_adapter(self, target_lang: str, force_load: bool = True, **kwargs: Any) -> Any:
+        """Put the adapter and output layer of a language in place of the present ones.
+
+        They are read from `adapter.{target_lang}.safetensors` beside the model. The tokenizer
+        changes with its own `set_target_lang`. A model without language adapters loads an
+        adapter of peft instead, as every model of transformers does.
+
+        Args:
+            target_lang: The language; for peft, a folder or a name on the hub.
+            force_load: Whether to read the file again when the language is the present one.
+            **kwargs: `cache_dir`, `local_files_only`, `revision`, ...; those of
+                `transformers.PreTrainedModel.load_adapter` for peft.
+
+        Raises:
+            CheckpointError: There is no such file, or it does not fit the model.
+            ConfigurationError: The model has no language adapters, and this is no path.
+        """
+        if self.config.adapter_attn_dim is None:
+            if re.fullmatch(r"[\w-]+", target_lang) and not Path(target_lang).exists():
+                raise ConfigurationError(
+                    f"target_lang={target_lang!r}: this model has no language adapters "
+                    "(config.adapter_attn_dim is None). Load a checkpoint of that language, or "
+                    "train an adapter on this one"
+                )
+            return super().load_adapter(target_lang, **kwargs)
+        if force_load or target_lang != self.target_lang:
+            tensors = read_adapter(self.name_or_path, target_lang, **kwargs)
+            put_adapter(self, tensors, f"adapter {target_lang!r}")
+            self.target_lang = target_lang
+        return None
+
+    def init_adapter_layers(self) -> None:
+        """Draw new adapters, which change nothing at first, and a new output layer."""
+        init_adapters(self)
+        self.target_lang = None
 
     def forward(
         self,
@@ -88,7 +148,7 @@ class Wav2Vec2ConformerForCTC(Wav2Vec2ConformerPreTrainedModel):
         """
         if labels is not None:
             labels = self._check_labels(labels)
-        out = self.wav2vec2_conformer.encode(
+        out = self._base().encode(
             input_values,
             attention_mask,
             output_attentions=output_attentions,

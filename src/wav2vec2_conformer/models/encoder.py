@@ -1,40 +1,45 @@
-"""`Wav2Vec2ConformerEncoder`: the Conformer stack, usable on its own."""
+"""`Wav2Vec2ConformerEncoder`: the stack of blocks, usable on its own."""
+
+from typing import Any
 
 from torch import Tensor
 from transformers.activations import ACT2FN
 from transformers.modeling_outputs import BaseModelOutput
 
-from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
+from wav2vec2_conformer.configuration import (
+    Wav2Vec2BertConfig,
+    Wav2Vec2Config,
+    Wav2Vec2ConformerConfig,
+)
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.nn.encoder import Encoder
+from wav2vec2_conformer.nn.layer import ConformerLayer
+from wav2vec2_conformer.nn.positional_convolution import PositionalConvolution
+from wav2vec2_conformer.nn.positions import RotaryPositions
+from wav2vec2_conformer.nn.transformer_layer import TransformerLayer
+from wav2vec2_conformer.nn.unused_convolution import UnusedPositionalConvolution
 
 
 class Wav2Vec2ConformerEncoder(Encoder):
-    """Conformer blocks built from a configuration.
+    """Blocks built from a configuration: Conformer's, or a neighbour's.
 
     Args:
         config: Its encoder fields are used.
     """
 
     def __init__(self, config: Wav2Vec2ConformerConfig) -> None:
+        positions: Any = config.position_embeddings_type  # the configuration checks it
+        norm: Any = config.encoder_norm  # the same
         super().__init__(
             config.hidden_size,
-            config.intermediate_size,
-            config.num_attention_heads,
-            config.num_hidden_layers,
-            kernel_size=config.conv_depthwise_kernel_size,
-            positions=config.position_embeddings_type,  # type: ignore[arg-type]  # checked there
-            norm=config.encoder_norm,  # type: ignore[arg-type]  # the same
-            activation=ACT2FN[config.hidden_act],
-            rotary_base=config.rotary_embedding_base,
+            (_build_layer(config) for _ in range(config.num_hidden_layers)),
+            positions=positions,
+            norm=norm,
+            rotary=_build_rotary(config) if positions == "rotary" else None,
+            positional_convolution=_build_positional_convolution(config),
             eps=config.layer_norm_eps,
             dropout=config.hidden_dropout,
-            activation_dropout=config.activation_dropout,
-            attention_dropout=config.attention_dropout,
-            conv_dropout=config.conformer_conv_dropout,
             layer_drop=config.layerdrop,
-            unused_conv_kernel_size=config.num_conv_pos_embeddings,
-            unused_conv_groups=config.num_conv_pos_embedding_groups,
         )
         self.config = config
 
@@ -78,3 +83,66 @@ class Wav2Vec2ConformerEncoder(Encoder):
             attentions=out.attentions,
         )
         return result if return_dict else result.to_tuple()
+
+
+def _build_layer(config: Wav2Vec2ConformerConfig) -> ConformerLayer | TransformerLayer:
+    if isinstance(config, Wav2Vec2Config):
+        return TransformerLayer(
+            config.hidden_size,
+            config.intermediate_size,
+            config.num_attention_heads,
+            norm_first=config.encoder_norm == "after",
+            activation=ACT2FN[config.hidden_act],
+            eps=config.layer_norm_eps,
+            dropout=config.hidden_dropout,
+            activation_dropout=config.activation_dropout,
+            attention_dropout=config.attention_dropout,
+            adapter_dim=config.adapter_attn_dim,
+        )
+    positions: Any = config.position_embeddings_type
+    settings: dict[str, Any] = {}
+    if isinstance(config, Wav2Vec2BertConfig):
+        settings = {
+            "causal_convolution": True,
+            "eps": config.layer_norm_eps,
+            "max_left_frames": config.left_max_position_embeddings,
+            "max_right_frames": config.right_max_position_embeddings,
+        }
+    return ConformerLayer(
+        config.hidden_size,
+        config.intermediate_size,
+        config.num_attention_heads,
+        kernel_size=config.conv_depthwise_kernel_size,
+        positions=None if positions == "convolutional" else positions,
+        activation=ACT2FN[config.hidden_act],
+        dropout=config.hidden_dropout,
+        activation_dropout=config.activation_dropout,
+        attention_dropout=config.attention_dropout,
+        conv_dropout=config.conformer_conv_dropout,
+        adapter_dim=config.adapter_attn_dim,
+        **settings,
+    )
+
+
+def _build_rotary(config: Wav2Vec2ConformerConfig) -> RotaryPositions:
+    return RotaryPositions(
+        config.hidden_size // config.num_attention_heads,
+        config.rotary_embedding_base,
+        persistent=not isinstance(config, Wav2Vec2BertConfig),
+    )
+
+
+def _build_positional_convolution(
+    config: Wav2Vec2ConformerConfig,
+) -> UnusedPositionalConvolution | None:
+    if isinstance(config, Wav2Vec2BertConfig):
+        return None
+    sizes = (
+        config.hidden_size,
+        config.num_conv_pos_embeddings,
+        config.num_conv_pos_embedding_groups,
+    )
+    if config.position_embeddings_type == "convolutional":
+        activation = ACT2FN[config.feat_extract_activation]
+        return PositionalConvolution(*sizes, activation=activation)
+    return UnusedPositionalConvolution(*sizes)

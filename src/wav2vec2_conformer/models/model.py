@@ -1,21 +1,27 @@
 """`Wav2Vec2ConformerModel`: waveform in, frames in context out."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.activations import ACT2FN
 from transformers.modeling_outputs import Wav2Vec2BaseModelOutput
 
-from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
+from wav2vec2_conformer.configuration import Wav2Vec2BertConfig, Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.models.encoder import Wav2Vec2ConformerEncoder
 from wav2vec2_conformer.models.pretrained import Wav2Vec2ConformerPreTrainedModel
 from wav2vec2_conformer.nn.adapter import Adapter
+from wav2vec2_conformer.nn.attentive_adapter import AttentiveAdapter, AttentiveAdapterLayer
 from wav2vec2_conformer.nn.feature_encoder import FeatureEncoder
 from wav2vec2_conformer.nn.feature_projection import FeatureProjection
+from wav2vec2_conformer.nn.feed_forward import FeedForward
 from wav2vec2_conformer.nn.lengths import padding_mask_from_lengths
+from wav2vec2_conformer.nn.log_mel import LogMelFrontEnd
 from wav2vec2_conformer.nn.masking import sample_mask_spans
+
+FEATURE_AXES = 3  # batch, frames, features: what waveforms never have
 
 
 class Encoded(NamedTuple):
@@ -24,7 +30,7 @@ class Encoded(NamedTuple):
     last_hidden_state: Tensor
     """[B, T', hidden_size], after the adapter if there is one."""
     extract_features: Tensor
-    """Normed output of the feature encoder, [B, T, conv_dim[-1]]."""
+    """Normed output of the feature encoder, [B, T, conv_dim[-1]], or normed log-mel features."""
     hidden_states: tuple[Tensor, ...] | None
     attentions: tuple[Tensor, ...] | None
     weighted_sum: Tensor | None
@@ -46,16 +52,9 @@ class Wav2Vec2ConformerModel(Wav2Vec2ConformerPreTrainedModel):
 
     def __init__(self, config: Wav2Vec2ConformerConfig) -> None:
         super().__init__(config)
-        self.feature_extractor = FeatureEncoder(
-            config.conv_dim,
-            config.conv_kernel,
-            config.conv_stride,
-            bias=config.conv_bias,
-            norm=config.feat_extract_norm,
-            activation=ACT2FN[config.feat_extract_activation],
-        )
+        self.feature_extractor = _build_front_end(config)
         self.feature_projection = FeatureProjection(
-            config.conv_dim[-1],
+            self.feature_extractor.output_dim,
             config.hidden_size,
             eps=config.layer_norm_eps,
             dropout=config.feat_proj_dropout,
@@ -63,17 +62,8 @@ class Wav2Vec2ConformerModel(Wav2Vec2ConformerPreTrainedModel):
         # Always there, so that masking can be switched on at any time.
         self.masked_spec_embed = nn.Parameter(torch.zeros(config.hidden_size))
         self.encoder = Wav2Vec2ConformerEncoder(config)
-        self.adapter = (
-            Adapter(
-                config.hidden_size,
-                config.output_hidden_size,
-                config.num_adapter_layers,
-                kernel_size=config.adapter_kernel_size,
-                stride=config.adapter_stride,
-            )
-            if config.add_adapter
-            else None
-        )
+        self.adapter = _build_adapter(config) if config.add_adapter else None
+        self.intermediate_ffn = _build_intermediate_feed_forward(config)
         self.post_init()
 
     def forward(
@@ -89,7 +79,10 @@ class Wav2Vec2ConformerModel(Wav2Vec2ConformerPreTrainedModel):
 
         Args:
             input_values: Waveforms [B, L], 16 kHz, normalised as the preprocessor says.
-            attention_mask: Mask of samples [B, L], 1 where valid, padded on the right.
+                Wav2Vec2-BERT also takes log-mel features [B, T, C], which it otherwise makes of
+                the waveforms.
+            attention_mask: Mask of samples [B, L] (of features: of frames [B, T]), 1 where
+                valid, padded on the right.
             mask_time_indices: Frames [B, T] to mask (nonzero: masked), in training and
                 evaluation. By default training draws them and evaluation masks none.
             output_attentions: Whether to return attention weights [B, H, T, T] of each block.
@@ -142,11 +135,12 @@ class Wav2Vec2ConformerModel(Wav2Vec2ConformerPreTrainedModel):
         self._check_inputs(input_values, attention_mask)
         lengths = None if attention_mask is None else attention_mask.sum(-1)
         exact = config.exact_padding
-        features = self.feature_extractor(input_values, lengths if exact else None)
-        frame_lengths = None
+        if input_values.dim() == FEATURE_AXES:
+            features, frame_lengths = input_values, lengths
+        else:
+            features, frame_lengths = self._encode_features(input_values, lengths)
         padding_mask = None
-        if lengths is not None:
-            frame_lengths = self.feature_extractor.output_lengths(lengths)
+        if frame_lengths is not None:
             padding_mask = padding_mask_from_lengths(frame_lengths, features.shape[1])
             if not torch.compiler.is_compiling() and padding_mask.device.type == "cpu":
                 # Without any padding the unmasked path is the same and faster.
@@ -169,10 +163,14 @@ class Wav2Vec2ConformerModel(Wav2Vec2ConformerPreTrainedModel):
             layer_weights=layer_weights,
         )
         last, output_lengths = out.last_hidden_state, frame_lengths
-        if self.adapter is not None:
+        if self.intermediate_ffn is not None:
+            last = last + 0.5 * self.intermediate_ffn(last)
+        if isinstance(self.adapter, AttentiveAdapter):
+            last = self.adapter(last, frame_lengths, exact_padding=exact)
+        elif self.adapter is not None:
             last = self.adapter(last, frame_lengths if exact else None)
-            if frame_lengths is not None:
-                output_lengths = self.adapter.output_lengths(frame_lengths)
+        if self.adapter is not None and frame_lengths is not None:
+            output_lengths = self.adapter.output_lengths(frame_lengths)
         return Encoded(
             last,
             features,
@@ -184,26 +182,49 @@ class Wav2Vec2ConformerModel(Wav2Vec2ConformerPreTrainedModel):
             output_lengths,
         )
 
+    def _encode_features(
+        self, waveforms: Tensor, lengths: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return features [B, T, C] and how many of them are valid [B] (None: all)."""
+        front_end = self.feature_extractor
+        if isinstance(front_end, LogMelFrontEnd):
+            features = front_end(waveforms, lengths).to(self.feature_projection.projection.weight)
+        else:
+            features = front_end(waveforms, lengths if self.config.exact_padding else None)
+        return features, None if lengths is None else front_end.output_lengths(lengths)
+
     def _check_inputs(self, input_values: Tensor, attention_mask: Tensor | None) -> None:
-        if input_values.dim() != 2:  # noqa: PLR2004 - batch and samples
+        takes_features = isinstance(self.feature_extractor, LogMelFrontEnd)
+        is_features = takes_features and input_values.dim() == FEATURE_AXES
+        if is_features and input_values.shape[2] != self.feature_extractor.output_dim:
             raise InputError(
-                "input_values must have the shape (batch, samples), got "
+                "log-mel features must have the shape (batch, frames, "
+                f"{self.feature_extractor.output_dim}), got {tuple(input_values.shape)}. Take "
+                "those of this model's feature extractor, or give the waveforms"
+            )
+        if not is_features and input_values.dim() != 2:  # noqa: PLR2004 - batch and samples
+            or_features = ", or (batch, frames, features)" if takes_features else ""
+            raise InputError(
+                f"input_values must have the shape (batch, samples){or_features}, got "
                 f"{tuple(input_values.shape)}. Use waveform[None] for a single one"
             )
         if torch.compiler.is_compiling():
             return
         shortest = self.feature_extractor.receptive_field
-        if input_values.shape[1] < shortest:
+        if is_features and input_values.shape[1] == 0:
+            raise InputError("log-mel features must have at least one frame, got none")
+        if not is_features and input_values.shape[1] < shortest:
             raise InputError(
                 f"input_values must have at least {shortest} samples, the length of one frame; "
                 f"got {input_values.shape[1]}. Pad with zeros or leave the clip out"
             )
         if attention_mask is None:
             return
-        if attention_mask.shape != input_values.shape:
+        if attention_mask.shape != input_values.shape[:2]:
+            marks = "frames" if is_features else "samples"
             raise InputError(
-                "attention_mask marks samples and must have the shape of input_values, "
-                f"{tuple(input_values.shape)}, got {tuple(attention_mask.shape)}"
+                f"attention_mask marks {marks} and must have the shape of input_values, "
+                f"{tuple(input_values.shape[:2])}, got {tuple(attention_mask.shape)}"
             )
         # A look at values on another device would stall it.
         if attention_mask.device.type == "cpu" and (attention_mask.diff(dim=1) > 0).any():
@@ -249,3 +270,65 @@ class Wav2Vec2ConformerModel(Wav2Vec2ConformerPreTrainedModel):
             )
             frames = frames.masked_fill(channels[:, None, :], 0.0)
         return frames, mask_time_indices
+
+
+def build_base(config: Wav2Vec2ConformerConfig) -> Wav2Vec2ConformerModel:
+    """Return a bare model of the class that a configuration belongs to."""
+    return Wav2Vec2ConformerModel.class_for(config.model_type)(config)
+
+
+def _build_front_end(config: Wav2Vec2ConformerConfig) -> FeatureEncoder | LogMelFrontEnd:
+    if isinstance(config, Wav2Vec2BertConfig):
+        return LogMelFrontEnd(config.feature_projection_input_dim)
+    return FeatureEncoder(
+        config.conv_dim,
+        config.conv_kernel,
+        config.conv_stride,
+        bias=config.conv_bias,
+        norm=config.feat_extract_norm,
+        activation=ACT2FN[config.feat_extract_activation],
+    )
+
+
+def _build_adapter(config: Wav2Vec2ConformerConfig) -> Adapter | AttentiveAdapter:
+    strides: Any = {"kernel_size": config.adapter_kernel_size, "stride": config.adapter_stride}
+    if not isinstance(config, Wav2Vec2BertConfig):
+        return Adapter(
+            config.hidden_size, config.output_hidden_size, config.num_adapter_layers, **strides
+        )
+    layers = [
+        AttentiveAdapterLayer(
+            config.output_hidden_size,
+            config.intermediate_size,
+            config.num_attention_heads,
+            activation=ACT2FN[config.adapter_act],
+            eps=config.layer_norm_eps,
+            dropout=config.hidden_dropout,
+            activation_dropout=config.activation_dropout,
+            attention_dropout=config.attention_dropout,
+            attended_dropout=config.conformer_conv_dropout,
+            **strides,
+        )
+        for _ in range(config.num_adapter_layers)
+    ]
+    return AttentiveAdapter(
+        config.hidden_size,
+        config.output_hidden_size,
+        layers,
+        eps=config.layer_norm_eps,
+        **strides,
+    )
+
+
+def _build_intermediate_feed_forward(config: Wav2Vec2ConformerConfig) -> FeedForward | None:
+    if not isinstance(config, Wav2Vec2BertConfig):
+        return None
+    if not config.use_intermediate_ffn_before_adapter:
+        return None
+    return FeedForward(
+        config.hidden_size,
+        config.intermediate_size,
+        activation=F.relu,
+        activation_dropout=config.activation_dropout,
+        dropout=config.hidden_dropout,
+    )

@@ -1,14 +1,15 @@
 """What all model classes share: loading, saving, initial weights, frame counts."""
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 from transformers import initialization as init
 
-from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
-from wav2vec2_conformer.errors import CheckpointError, InputError
+from wav2vec2_conformer.configuration import ARCHITECTURE_NAMES, Wav2Vec2ConformerConfig
+from wav2vec2_conformer.errors import CheckpointError, ConfigurationError, InputError
+from wav2vec2_conformer.nn.adapter_language import LanguageAdapter
 from wav2vec2_conformer.nn.attention import SelfAttention
 from wav2vec2_conformer.nn.feature_projection import FeatureProjection
 from wav2vec2_conformer.nn.lengths import padding_mask_from_lengths
@@ -18,7 +19,45 @@ from wav2vec2_conformer.nn.unused_convolution import UnusedPositionalConvolution
 from wav2vec2_conformer.nn.xvector import AMSoftmaxLoss
 
 # Weights whose absence from a file is no sign of another architecture.
-MAY_BE_MISSING = ("masked_spec_embed", "pos_conv_embed", "num_batches_tracked", "inv_freq")
+MAY_BE_MISSING = (
+    "masked_spec_embed",
+    "pos_conv_embed",
+    "num_batches_tracked",
+    "inv_freq",
+    "adapter_layer.",  # a new one changes nothing
+)
+
+
+def parts_without_use(config: Wav2Vec2ConformerConfig) -> list[str]:
+    """Return the parts of tensors' names whose absence leaves a model usable."""
+    in_use = "pos_conv_embed" if config.position_embeddings_type == "convolutional" else None
+    return [part for part in MAY_BE_MISSING if part != in_use]
+
+
+# What says where a checkpoint on the hub is, and how to get it.
+_PLACE_ARGUMENTS = (
+    "cache_dir",
+    "force_download",
+    "local_files_only",
+    "revision",
+    "subfolder",
+    "token",
+)
+
+
+def _read_model_type(place: Any, kwargs: dict[str, Any], *, default: str) -> str:
+    """Return the model type of what `from_pretrained` is called with."""
+    config = kwargs.get("config")
+    if isinstance(config, PretrainedConfig):
+        return config.model_type
+    where = {name: kwargs[name] for name in _PLACE_ARGUMENTS if name in kwargs}
+    try:
+        values, _ = PretrainedConfig.get_config_dict(place if config is None else config, **where)
+    except OSError:
+        # What has no config.json is transformers' matter: an adapter, or an error it words.
+        return default
+    found: str = values.get("model_type", default)
+    return found
 
 
 def _init_uniform(linear: nn.Linear) -> None:
@@ -37,7 +76,10 @@ class Wav2Vec2ConformerPreTrainedModel(PreTrainedModel):
     input_modalities = "audio"
     supports_gradient_checkpointing = True
     _supports_sdpa = True
-    _no_split_modules = ["ConformerLayer"]  # noqa: RUF012 - the name and type transformers reads
+    _no_split_modules = [  # noqa: RUF012 - the name and type transformers reads
+        "ConformerLayer",
+        "TransformerLayer",
+    ]
     _keys_to_ignore_on_load_missing = [  # noqa: RUF012
         r"masked_spec_embed",
         r"pos_conv_embed\.",
@@ -45,6 +87,35 @@ class Wav2Vec2ConformerPreTrainedModel(PreTrainedModel):
     ]
 
     config: Wav2Vec2ConformerConfig
+
+    def __init__(self, config: Wav2Vec2ConformerConfig) -> None:
+        if config.model_type != self.config_class.model_type:
+            right = type(self).class_for(config.model_type).__name__
+            raise ConfigurationError(
+                f"{type(self).__name__} takes a {self.config_class.__name__}, got a "
+                f"{type(config).__name__}. Build a {right}"
+            )
+        super().__init__(config)
+
+    @classmethod
+    def class_for(cls, model_type: str) -> "type[Self]":
+        """Return this class or, for a neighbour's model type, the neighbour's class of this task.
+
+        Args:
+            model_type: `model_type` of a configuration.
+
+        Raises:
+            CheckpointError: This class has no neighbour of that type.
+        """
+        candidates = (cls, *cls.__subclasses__())
+        for candidate in candidates:
+            if candidate.config_class.model_type == model_type:
+                return candidate
+        known = ", ".join(repr(candidate.config_class.model_type) for candidate in candidates)
+        raise CheckpointError(
+            f"this checkpoint is of the architecture {model_type!r}, not {known}. Load it with "
+            "the model class of that architecture"
+        )
 
     @classmethod
     def from_pretrained(
@@ -61,27 +132,36 @@ class Wav2Vec2ConformerPreTrainedModel(PreTrainedModel):
             **kwargs: `dtype`, `attn_implementation`, configuration values, ...
 
         Returns:
-            The model in evaluation mode; with `output_loading_info=True` also a dictionary.
+            The model in evaluation mode; of a neighbour's checkpoint (Wav2Vec2, Wav2Vec2-BERT)
+            in the neighbour's class, which is a subclass of this one. With
+            `output_loading_info=True` also a dictionary.
 
         Raises:
             CheckpointError: The files are of another architecture.
         """
+        model_type = _read_model_type(
+            pretrained_model_name_or_path, kwargs, default=cls.config_class.model_type
+        )
+        model_class = cls.class_for(model_type)
+        if model_class is not cls:
+            return model_class.from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
         want_info = kwargs.pop("output_loading_info", False)
         model, info = super().from_pretrained(
             pretrained_model_name_or_path, *model_args, output_loading_info=True, **kwargs
         )
         prefix = "" if model.base_model is model else f"{cls.base_model_prefix}."
+        may_be_missing = parts_without_use(model.config)
         missing = sorted(
             key
             for key in info["missing_keys"]
-            if key.startswith(prefix) and not any(part in key for part in MAY_BE_MISSING)
+            if key.startswith(prefix) and not any(part in key for part in may_be_missing)
         )
         if missing:
             unexpected = ", ".join(sorted(info["unexpected_keys"])[:5]) or "none"
             raise CheckpointError(
                 f"{pretrained_model_name_or_path} does not hold the weights of a "
-                f"Wav2Vec2-Conformer of this configuration: {len(missing)} are missing "
-                f"({', '.join(missing[:5])}, ...); found instead: {unexpected}. "
+                f"{ARCHITECTURE_NAMES[model_type]} of this configuration: {len(missing)} are "
+                f"missing ({', '.join(missing[:5])}, ...); found instead: {unexpected}. "
                 "Use the files that belong to the config.json"
             )
         for module in model.modules():
@@ -117,12 +197,16 @@ class Wav2Vec2ConformerPreTrainedModel(PreTrainedModel):
                 init.zeros_(module.running_mean)
                 init.ones_(module.running_var)
                 init.zeros_(module.num_batches_tracked)
+        elif isinstance(module, nn.Embedding):
+            init.normal_(module.weight, std=self.config.initializer_range)
         elif isinstance(module, SelfAttention):
             if module.positions == "relative":
                 init.xavier_uniform_(module.pos_bias_u)
                 init.xavier_uniform_(module.pos_bias_v)
         elif isinstance(module, RotaryPositions):
             init.copy_(module.inv_freq, module.frequencies())
+        elif isinstance(module, LanguageAdapter):
+            init.zeros_(module.linear_2.weight)  # changes nothing before it is trained
         elif isinstance(module, FeatureProjection):
             _init_uniform(module.projection)
         elif isinstance(module, GumbelVectorQuantizer):

@@ -7,7 +7,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import ConfigurationError, InputError
 from wav2vec2_conformer.models.layer_sum import build_layer_weights, encode_for_head
-from wav2vec2_conformer.models.model import Wav2Vec2ConformerModel
+from wav2vec2_conformer.models.model import build_base
 from wav2vec2_conformer.models.pretrained import Wav2Vec2ConformerPreTrainedModel
 from wav2vec2_conformer.nn.lengths import padding_mask_from_lengths
 
@@ -28,7 +28,7 @@ class Wav2Vec2ConformerForSequenceClassification(Wav2Vec2ConformerPreTrainedMode
             raise ConfigurationError(
                 "sequence classification does not take an adapter; set add_adapter=False"
             )
-        self.wav2vec2_conformer = Wav2Vec2ConformerModel(config)
+        setattr(self, self.base_model_prefix, build_base(config))
         self.layer_weights = build_layer_weights(config)
         self.projector = nn.Linear(config.hidden_size, config.classifier_proj_size)
         self.classifier = nn.Linear(config.classifier_proj_size, config.num_labels)
@@ -64,7 +64,7 @@ class Wav2Vec2ConformerForSequenceClassification(Wav2Vec2ConformerPreTrainedMode
             InputError: Labels do not have the shape that the problem type asks for.
         """
         frames, lengths, out = encode_for_head(
-            self.wav2vec2_conformer,
+            self._base(),
             self.layer_weights,
             input_values,
             attention_mask,

@@ -7,7 +7,7 @@ from transformers.modeling_outputs import XVectorOutput
 
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
 from wav2vec2_conformer.models.layer_sum import build_layer_weights, encode_for_head
-from wav2vec2_conformer.models.model import Wav2Vec2ConformerModel
+from wav2vec2_conformer.models.model import build_base
 from wav2vec2_conformer.models.pretrained import Wav2Vec2ConformerPreTrainedModel
 from wav2vec2_conformer.nn.lengths import padding_mask_from_lengths
 from wav2vec2_conformer.nn.xvector import AMSoftmaxLoss, TDNNLayer, pool_statistics
@@ -22,7 +22,7 @@ class Wav2Vec2ConformerForXVector(Wav2Vec2ConformerPreTrainedModel):
 
     def __init__(self, config: Wav2Vec2ConformerConfig) -> None:
         super().__init__(config)
-        self.wav2vec2_conformer = Wav2Vec2ConformerModel(config)
+        setattr(self, self.base_model_prefix, build_base(config))
         in_dim = config.hidden_size
         self.layer_weights = build_layer_weights(config)
         if config.add_adapter and self.layer_weights is None:
@@ -80,7 +80,7 @@ class Wav2Vec2ConformerForXVector(Wav2Vec2ConformerPreTrainedModel):
             Compare embeddings by their cosine.
         """
         frames, lengths, out = encode_for_head(
-            self.wav2vec2_conformer,
+            self._base(),
             self.layer_weights,
             input_values,
             attention_mask,

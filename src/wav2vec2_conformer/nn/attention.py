@@ -1,9 +1,12 @@
-"""Self-attention with relative, rotary or no positions.
+"""Self-attention with relative, rotary, clipped or no positions.
 
 Relative positions are those of Transformer-XL (https://arxiv.org/abs/1901.02860, Section 3.3):
     score[i, j] = ((q_i + u) k_j + (q_i + v) p_{i-j}) / sqrt(K)
 where p is a linear map of the sinusoids of i - j. Rotary positions rotate the *input* of the
 query and key projections, not queries and keys themselves: so were the released models trained.
+Clipped positions ("relative_key", Shaw et al. 2018, https://arxiv.org/abs/1803.02155, Section 3.2)
+are relative ones with a learned vector for each distance in place of p, the same for all distances
+beyond a limit on either side, and without u and v.
 
 Shapes used in this file:
     B  utterances in the batch
@@ -28,7 +31,7 @@ from wav2vec2_conformer.nn.in_place import may_write_over
 from wav2vec2_conformer.nn.positions import rotate
 from wav2vec2_conformer.nn.relative_attention import attend_in_cache
 
-Positions = Literal["relative", "rotary"] | None
+Positions = Literal["relative", "relative_key", "rotary"] | None
 
 # Queries are taken in blocks: the relative term of a block needs T + Q - 1 positions instead of
 # 2T - 1, and Q x T scores exist at a time instead of T x T.
@@ -36,6 +39,9 @@ QUERY_BLOCK_FRAMES = 256
 # Above this length projected positions are not kept: they would spare 5 % of a clip's time, and
 # 24 layers of 1024 hold 150 MB of them already.
 MAX_CACHED_FRAMES = 768
+# Up to this length torch's own attention takes 2 to 4 times as long as plain products in bfloat16
+# with gradients on a CPU (torch 2.13); beyond it, its smaller memory counts for more.
+MAX_PLAIN_FRAMES = 512
 
 
 class _ProjectedPositions(NamedTuple):
@@ -53,27 +59,48 @@ class SelfAttention(nn.Module):
     Args:
         dim: Width D.
         num_heads: Heads H; divides D.
-        positions: `"relative"`, `"rotary"` or None.
+        positions: `"relative"`, `"relative_key"`, `"rotary"` or None.
         dropout: Dropout of the attention weights, in training only.
+        max_left_frames: For `"relative_key"`: keys farther back share one position.
+        max_right_frames: The same for keys ahead.
     """
 
     def __init__(
-        self, dim: int, num_heads: int, *, positions: Positions = None, dropout: float = 0.0
+        self,
+        dim: int,
+        num_heads: int,
+        *,
+        positions: Positions = None,
+        dropout: float = 0.0,
+        max_left_frames: int = 64,
+        max_right_frames: int = 8,
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.head_dim = dim // num_heads
         self.positions = positions
         self.dropout = dropout
-        self.linear_q = nn.Linear(dim, dim)
-        self.linear_k = nn.Linear(dim, dim)
-        self.linear_v = nn.Linear(dim, dim)
-        self.linear_out = nn.Linear(dim, dim)
+        self.max_left_frames = max_left_frames
+        self.max_right_frames = max_right_frames
+        self._add_projections(dim)
         if positions == "relative":
             self.linear_pos = nn.Linear(dim, dim, bias=False)
             self.pos_bias_u = nn.Parameter(torch.zeros(num_heads, self.head_dim))
             self.pos_bias_v = nn.Parameter(torch.zeros(num_heads, self.head_dim))
+        elif positions == "relative_key":
+            num_positions = max_left_frames + 1 + max_right_frames
+            self.distance_embedding = nn.Embedding(num_positions, self.head_dim)
         self._cached: _ProjectedPositions | None = None
+
+    def _add_projections(self, dim: int) -> None:
+        self.linear_q = nn.Linear(dim, dim)
+        self.linear_k = nn.Linear(dim, dim)
+        self.linear_v = nn.Linear(dim, dim)
+        self.linear_out = nn.Linear(dim, dim)
+
+    def _projections(self) -> tuple[nn.Module, nn.Module, nn.Module, nn.Module]:
+        """Return the maps to queries, keys and values, and that of the mixed values."""
+        return self.linear_q, self.linear_k, self.linear_v, self.linear_out
 
     def forward(
         self,
@@ -101,15 +128,19 @@ class SelfAttention(nn.Module):
             Frames of the same shape (at padded frames without meaning), and the weights or None.
         """
         queried = x if rotation is None else rotate(x, *rotation)
-        query = self._split_heads(self.linear_q(queried))  # (B, H, T, K)
-        key = self._split_heads(self.linear_k(queried))
-        value = self._split_heads(self.linear_v(x))
+        to_query, to_key, to_value, to_output = self._projections()
+        query = self._split_heads(to_query(queried))  # (B, H, T, K)
+        key = self._split_heads(to_key(queried))
+        value = self._split_heads(to_value(x))
         projected = None
         if position_table is not None:
             projected = self._project(position_table)  # (H, K, P)
+        elif self.positions == "relative_key":
+            longest = x.shape[1] if packed_lengths is None else max(packed_lengths)
+            projected = self._embed_distances(longest)
         if return_weights:
             mixed, weights = self._attend_eagerly(query, key, value, projected, padding_mask)
-            return self.linear_out(mixed.transpose(1, 2).flatten(2)), weights
+            return to_output(mixed.transpose(1, 2).flatten(2)), weights
         if packed_lengths is None:
             mixed = self._mix(query, key, value, projected, padding_mask)
         else:
@@ -122,7 +153,7 @@ class SelfAttention(nn.Module):
                 )
                 start += length
             mixed = torch.cat(pieces, dim=1)
-        return self.linear_out(mixed.flatten(2)), None
+        return to_output(mixed.flatten(2)), None
 
     def _mix(
         self,
@@ -139,7 +170,7 @@ class SelfAttention(nn.Module):
         # In 16 bits torch's own attention keeps its sums in 32.
         on_cpu = query.device.type == "cpu" and query.dtype == torch.float32
         if on_cpu and may_write_over() and not (self.training and self.dropout > 0.0):
-            biases = (self.pos_bias_u, self.pos_bias_v)
+            biases = self._position_biases()
             return attend_in_cache(query, key, value, projected, *biases, padding_mask)
         mixed = self._attend_in_blocks(query, key, value, projected, padding_mask)
         return mixed.transpose(1, 2)
@@ -149,6 +180,14 @@ class SelfAttention(nn.Module):
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
         dropout = self.dropout if self.training else 0.0
+        if (
+            query.device.type == "cpu"
+            and query.dtype == torch.bfloat16
+            and query.requires_grad
+            and query.shape[2] <= MAX_PLAIN_FRAMES
+            and not torch.compiler.is_compiling()
+        ):
+            return _attend_plainly(query, key, value, mask, dropout)
         return F.scaled_dot_product_attention(query, key, value, mask, dropout_p=dropout)
 
     def _attend_in_blocks(
@@ -160,8 +199,9 @@ class SelfAttention(nn.Module):
         padding_mask: Bool[Tensor, "B T"] | None,
     ) -> Float[Tensor, "B H T K"]:
         num_frames = query.shape[2]
-        with_u = query + self.pos_bias_u[:, None]
-        with_v = (query + self.pos_bias_v[:, None]) * self.head_dim**-0.5
+        bias_u, bias_v = self._position_biases()
+        with_u = query + bias_u[:, None]
+        with_v = (query + bias_v[:, None]) * self.head_dim**-0.5
         if torch.compiler.is_compiling():
             # One block, as the number of frames is symbolic.
             bias = self._relative_scores(with_v, projected, 0, num_frames)
@@ -215,13 +255,29 @@ class SelfAttention(nn.Module):
         if projected is None:
             scores = (query @ key.transpose(2, 3)) * scale
         else:
-            content = (query + self.pos_bias_u[:, None]) @ key.transpose(2, 3)
-            with_v = query + self.pos_bias_v[:, None]
+            bias_u, bias_v = self._position_biases()
+            content = (query + bias_u[:, None]) @ key.transpose(2, 3)
+            with_v = query + bias_v[:, None]
             position = self._relative_scores(with_v, projected, 0, query.shape[2])
             scores = (content + position) * scale
         scores = _hide_padding(scores, padding_mask)
         weights = F.dropout(scores.softmax(dim=3), self.dropout, self.training)
         return weights @ value, weights
+
+    def _position_biases(self) -> tuple[Float[Tensor, "H K"], Float[Tensor, "H K"]]:
+        """Return what is added to queries that meet keys and positions: u and v."""
+        if self.positions == "relative":
+            return self.pos_bias_u, self.pos_bias_v
+        none = self.distance_embedding.weight.new_zeros(self.num_heads, self.head_dim)
+        return none, none
+
+    def _embed_distances(self, num_frames: int) -> Float[Tensor, "H K P"]:
+        """Return the vectors of all distances between frames, the same for each head."""
+        embedding = self.distance_embedding
+        ahead = torch.arange(1 - num_frames, num_frames, device=embedding.weight.device)
+        ahead = ahead.clamp(-self.max_left_frames, self.max_right_frames)
+        vectors = embedding(ahead + self.max_left_frames).T  # (K, P)
+        return vectors[None].expand(self.num_heads, -1, -1)
 
     def _project(self, position_table: Float[Tensor, "P D"]) -> Float[Tensor, "H K P"]:
         """Map relative positions into the heads; in evaluation once per length.
@@ -271,6 +327,27 @@ class SelfAttention(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         """Leave the projected positions out of copies and pickles."""
         return {**super().__getstate__(), "_cached": None}
+
+
+def _attend_plainly(
+    query: Float[Tensor, "B H Q K"],
+    key: Float[Tensor, "B H T K"],
+    value: Float[Tensor, "B H T K"],
+    mask: Tensor | None,
+    dropout: float,
+) -> Float[Tensor, "B H Q K"]:
+    """Do what torch's attention does, as two products and a softmax (its sums are in 32 bits).
+
+    `mask` is added to the scores or, if it is of truth values, says which keys are seen.
+    """
+    scores = (query * query.shape[3] ** -0.5) @ key.transpose(2, 3)
+    if mask is not None and mask.dtype == torch.bool:
+        # finfo.min, not -inf: a row without any valid key must not become NaN
+        lowest = torch.finfo(scores.dtype).min
+        mask = torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask, lowest)
+    if mask is not None:
+        scores = scores + mask
+    return F.dropout(scores.softmax(dim=3), dropout) @ value
 
 
 def _shorten(projected: Float[Tensor, "H K P"], num_frames: int) -> Float[Tensor, "H K P2"]:

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from wav2vec2_conformer.errors import ConfigurationError
+from wav2vec2_conformer.nn.depthwise import convolve_depthwise
 from wav2vec2_conformer.nn.in_place import apply_onto, may_write_over
 from wav2vec2_conformer.nn.normalization import MaskedBatchNorm1d
 from wav2vec2_conformer.nn.precision import convolve
@@ -32,6 +33,9 @@ class ConvolutionModule(nn.Module):
             is centred on input frame t. 31 frames see 620 ms.
         activation: Function after the batch norm.
         dropout: Dropout of the output, in training only.
+        causal: Whether a frame sees only itself and frames before it, with a layer norm in
+            place of the batch norm, as in Wav2Vec2-BERT.
+        eps: Epsilon of the layer norms.
 
     Raises:
         ConfigurationError: `kernel_size` is not a positive odd number.
@@ -44,18 +48,24 @@ class ConvolutionModule(nn.Module):
         kernel_size: int = 31,
         activation: Callable[[Tensor], Tensor] = F.silu,
         dropout: float = 0.0,
+        causal: bool = False,
+        eps: float = 1e-5,
     ) -> None:
         super().__init__()
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ConfigurationError(
                 f"kernel_size must be a positive odd number, got {kernel_size}"
             )
-        self.layer_norm = nn.LayerNorm(dim)
+        self.causal = causal
+        self.layer_norm = nn.LayerNorm(dim, eps=eps)
         self.pointwise_conv1 = nn.Conv1d(dim, 2 * dim, kernel_size=1, bias=False)
         self.depthwise_conv = nn.Conv1d(
-            dim, dim, kernel_size, padding=kernel_size // 2, groups=dim, bias=False
+            dim, dim, kernel_size, padding=0 if causal else kernel_size // 2, groups=dim, bias=False
         )
-        self.batch_norm = MaskedBatchNorm1d(dim)
+        if causal:
+            self.depthwise_layer_norm = nn.LayerNorm(dim, eps=eps)
+        else:
+            self.batch_norm = MaskedBatchNorm1d(dim)
         self.activation = activation
         self.pointwise_conv2 = nn.Conv1d(dim, dim, kernel_size=1, bias=False)
         self.dropout = nn.Dropout(dropout)
@@ -95,29 +105,39 @@ class ConvolutionModule(nn.Module):
         self, x: Float[Tensor, "B T D"], padding_mask: Bool[Tensor, "B T"] | None
     ) -> Float[Tensor, "B T D"]:
         """Convolve over time, normalise, activate."""
-        if (
-            not self.training
-            and may_write_over()
-            and x.device.type == "cpu"
-            and not torch.is_autocast_enabled("cpu")
-            and type(self.depthwise_conv) is nn.Conv1d  # an adapter may be around it
-        ):
-            return apply_onto(self.activation, self._convolve_folded(x))
-        x = convolve(self.depthwise_conv, x.transpose(1, 2))  # (B, D, T)
-        return self.activation(self.batch_norm(x, padding_mask)).transpose(1, 2)
-
-    def _convolve_folded(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
-        """Convolve and normalise in one operation, without moving a frame.
-
-        A batch norm with fixed statistics is a factor and an offset for each channel, which go
-        into the convolution's weight and bias. The frames' memory, seen as an image of height 1
-        with the channels last, is what torch's convolutions of images are fastest with: some 20
-        times as fast as transposing and `conv1d` (torch 2.13, one core).
-        """
-        scale, offset = self.batch_norm.scale_and_offset()
         conv = self.depthwise_conv
-        image = x.transpose(1, 2)[:, :, None]  # (B, D, 1, T)
-        weight = (conv.weight[:, :, None] * scale[:, None, None, None]).to(x.dtype)
-        padding = (0, conv.kernel_size[0] // 2)
-        image = F.conv2d(image, weight, offset.to(x.dtype), padding=padding, groups=conv.groups)
-        return image[:, :, 0].transpose(1, 2)
+        if self.causal:
+            return self._convolve_causally(x)
+        if not self._may_keep_channels_last(x):
+            x = convolve(conv, x.transpose(1, 2))  # (B, D, T)
+            return self.activation(self.batch_norm(x, padding_mask)).transpose(1, 2)
+        if not self.training and may_write_over() and not torch.is_autocast_enabled("cpu"):
+            # A batch norm with fixed statistics is a factor and an offset for each channel,
+            # which go into the convolution's weight and bias.
+            scale, offset = self.batch_norm.scale_and_offset()
+            weight = (conv.weight * scale[:, None, None]).to(x.dtype)
+            return apply_onto(self.activation, convolve_depthwise(x, weight, offset.to(x.dtype)))
+        with torch.autocast("cpu", enabled=False):
+            x = convolve_depthwise(x.to(conv.weight.dtype), conv.weight)
+        x = self.batch_norm(x.transpose(1, 2), padding_mask).transpose(1, 2)
+        return self.activation(x)
+
+    def _convolve_causally(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+        conv = self.depthwise_conv
+        before = conv.kernel_size[0] - 1
+        if self._may_keep_channels_last(x) and not torch.is_autocast_enabled("cpu"):
+            # The centred convolution of frames that begin half a kernel late, without the
+            # frames that stand too far ahead.
+            late = F.pad(x, (0, 0, before // 2, 0))
+            x = convolve_depthwise(late, conv.weight)[:, : x.shape[1]]
+        else:
+            x = convolve(conv, F.pad(x.transpose(1, 2), (before, 0))).transpose(1, 2)
+        return self.activation(self.depthwise_layer_norm(x))
+
+    def _may_keep_channels_last(self, x: Float[Tensor, "B T D"]) -> bool:
+        return (
+            x.device.type == "cpu"
+            and not torch.compiler.is_compiling()
+            and not torch.jit.is_tracing()  # type: ignore[attr-defined]  # torch forgot to export it
+            and type(self.depthwise_conv) is nn.Conv1d  # an adapter may be around it
+        )

@@ -1,4 +1,4 @@
-"""The context network: a stack of Conformer blocks.
+"""The context network: a stack of blocks.
 
 Papers: wav2vec 2.0, https://arxiv.org/abs/2006.11477, Section 2 (its place in the model);
 Conformer, https://arxiv.org/abs/2005.08100 (the block); LayerDrop,
@@ -11,7 +11,7 @@ Shapes used in this file:
     H  heads
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from typing import Literal, NamedTuple
 
@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from wav2vec2_conformer.nn.attention import Positions
-from wav2vec2_conformer.nn.layer import ConformerLayer
 from wav2vec2_conformer.nn.normalization import frozen_statistics
 from wav2vec2_conformer.nn.packing import pack, packed_lengths, unpack
 from wav2vec2_conformer.nn.positional_convolution import PositionalConvolution
@@ -43,27 +42,21 @@ class EncoderOutput(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """Conformer blocks after a dropout, with a layer norm after or before them.
+    """Blocks after a dropout, with a layer norm after them, before them or nowhere.
 
     Args:
         dim: Width D.
-        hidden_dim: Width of the feed-forward modules.
-        num_heads: Heads of the attention.
-        num_layers: Number of blocks.
-        kernel_size: Kernel of the depthwise convolution in frames. Odd.
-        positions: `"relative"`, `"rotary"`, `"convolutional"` or None.
-        norm: Whether the layer norm stands `"after"` the blocks or `"before"` them.
-        rotary_base: Base of the rotary angles.
-        activation: Function of the feed-forward and convolution modules.
+        layers: The blocks, called as `ConformerLayer` is.
+        positions: `"relative"` (the blocks get a table of positions), `"rotary"` (they get
+            angles), or anything else: positions are the blocks' own matter, or the frames'.
+        norm: Whether the layer norm stands `"after"` the blocks or `"before"` them; None for
+            no layer norm.
+        rotary: What makes the angles of `"rotary"`; None with all others.
+        positional_convolution: What every Wav2Vec2 adds to its frames and what checkpoints of
+            Conformers carry unused; None where checkpoints do not have it.
         eps: Epsilon of this layer norm.
-        dropout: Dropout of the input and of the feed-forward modules' output.
-        activation_dropout: Dropout inside the feed-forward modules.
-        attention_dropout: Dropout of attention weights and output.
-        conv_dropout: Dropout of the convolution modules' output.
+        dropout: Dropout of the input.
         layer_drop: Probability of skipping a block in training.
-        unused_conv_kernel_size: Kernel of the convolution that checkpoints carry unused, except
-            with convolutional positions.
-        unused_conv_groups: Its groups.
     """
 
     gradient_checkpointing = False
@@ -71,51 +64,25 @@ class Encoder(nn.Module):
     def __init__(
         self,
         dim: int,
-        hidden_dim: int,
-        num_heads: int,
-        num_layers: int,
+        layers: Iterable[nn.Module],
         *,
-        kernel_size: int,
         positions: Positions | Literal["convolutional"],
-        activation: Callable[[Tensor], Tensor],
-        norm: Literal["after", "before"] = "after",
-        rotary_base: float = 10_000.0,
+        norm: Literal["after", "before"] | None = "after",
+        rotary: RotaryPositions | None = None,
+        positional_convolution: UnusedPositionalConvolution | None = None,
         eps: float = 1e-5,
         dropout: float = 0.0,
-        activation_dropout: float = 0.0,
-        attention_dropout: float = 0.0,
-        conv_dropout: float = 0.0,
         layer_drop: float = 0.0,
-        unused_conv_kernel_size: int = 128,
-        unused_conv_groups: int = 16,
     ) -> None:
         super().__init__()
         self.positions = positions
         self.norm = norm
         self.layer_drop = layer_drop
-        if positions == "rotary":
-            self.embed_positions = RotaryPositions(dim // num_heads, rotary_base)
-        in_use = positions == "convolutional"
-        self.pos_conv_embed = (PositionalConvolution if in_use else UnusedPositionalConvolution)(
-            dim, unused_conv_kernel_size, unused_conv_groups
-        )
-        self.layer_norm = nn.LayerNorm(dim, eps=eps)
+        self.embed_positions = rotary
+        self.pos_conv_embed = positional_convolution
+        self.layer_norm = None if norm is None else nn.LayerNorm(dim, eps=eps)
         self.dropout = nn.Dropout(dropout)
-        self.layers = nn.ModuleList(
-            ConformerLayer(
-                dim,
-                hidden_dim,
-                num_heads,
-                kernel_size=kernel_size,
-                positions=None if positions == "convolutional" else positions,
-                activation=activation,
-                dropout=dropout,
-                activation_dropout=activation_dropout,
-                attention_dropout=attention_dropout,
-                conv_dropout=conv_dropout,
-            )
-            for _ in range(num_layers)
-        )
+        self.layers = nn.ModuleList(layers)
 
     def encode(
         self,
@@ -176,7 +143,7 @@ class Encoder(nn.Module):
         eager_attention: bool = False,
     ) -> EncoderOutput:
         """Run all blocks on a padded batch, or on packed frames of the given lengths."""
-        if self.norm == "before":
+        if self.norm == "before" and self.layer_norm is not None:
             x = self.layer_norm(x)
         x = self.dropout(x)
         table, rotation = self._place(x, lengths)
@@ -212,7 +179,7 @@ class Encoder(nn.Module):
         num_frames = x.shape[1] if lengths is None else max(lengths)
         if self.positions == "relative":
             return relative_position_table(num_frames, x.shape[2], x.device), None
-        if self.positions == "rotary":
+        if self.embed_positions is not None:
             cos, sin = self.embed_positions(num_frames)
             if lengths is not None:
                 cos = torch.cat([cos[:length] for length in lengths])
@@ -235,7 +202,9 @@ class Encoder(nn.Module):
     def _finish(
         self, x: Float[Tensor, "B T D"], conv_mask: Bool[Tensor, "B T"] | None
     ) -> Float[Tensor, "B T D"]:
-        return _zero_padding(x if self.norm == "before" else self.layer_norm(x), conv_mask)
+        if self.norm == "after" and self.layer_norm is not None:
+            x = self.layer_norm(x)
+        return _zero_padding(x, conv_mask)
 
     def _drop_layer(self, x: Tensor, out: Tensor) -> Tensor:
         """Now and then take a block's input for its output.

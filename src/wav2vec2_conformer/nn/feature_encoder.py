@@ -18,11 +18,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from wav2vec2_conformer.nn.feature_stack import LayerTensors, fold_channel_norm
+from wav2vec2_conformer.nn.feature_training import encode_utterance
 from wav2vec2_conformer.nn.in_place import apply_onto, may_write_over
 from wav2vec2_conformer.nn.lengths import conv_output_lengths, padding_mask_from_lengths
 from wav2vec2_conformer.nn.normalization import MaskedChannelNorm
 from wav2vec2_conformer.nn.packing import worth_packing
 from wav2vec2_conformer.nn.precision import convolve
+from wav2vec2_conformer.nn.strided_products import flatten_kernel
 
 # Frames encoded at a time where no gradient is needed; 250 are 5 s with the released strides.
 BLOCK_FRAMES = 250
@@ -82,6 +85,41 @@ class ConvLayer(nn.Module):
             x = self.layer_norm(x, mask)
         return apply_onto(self.activation, x)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether `tensors` says all of what the layer does: nothing is wrapped or hooked."""
+        modules = (self, *self.children())
+        return (
+            type(self) is ConvLayer
+            and type(self.conv) is nn.Conv1d  # an adapter may be around it
+            and type(self.conv.weight) is nn.Parameter  # processes may share it out
+            and not any(_has_hooks(module) for module in modules)
+            and not (isinstance(self.activation, nn.Module) and [*self.activation.parameters()])
+        )
+
+    def tensors(
+        self, dtype: torch.dtype, waveform: Float[Tensor, " L"] | None = None
+    ) -> LayerTensors:
+        """Return what the layer computes with.
+
+        Args:
+            dtype: Of the products.
+            waveform: All valid samples, for a group norm: it becomes a part of the kernel.
+        """
+        kernel, bias, stride = flatten_kernel(self.conv.weight), self.conv.bias, self.conv.stride[0]
+        norm = self.layer_norm if self.norm else None
+        norm_weight = norm_bias = None
+        eps = 0.0
+        if isinstance(norm, nn.LayerNorm):
+            norm_weight, norm_bias, eps = norm.weight, norm.bias, norm.eps
+        elif isinstance(norm, MaskedChannelNorm) and waveform is not None:
+            with torch.autocast("cpu", enabled=False):
+                kernel, bias = fold_channel_norm(
+                    waveform, kernel, bias, norm.weight, norm.bias, stride=stride, eps=norm.eps
+                )
+        bias = None if bias is None else bias.to(dtype)
+        return LayerTensors(kernel.to(dtype), bias, norm_weight, norm_bias, stride, eps)
+
     def _may_keep_channels_last(self, x: Float[Tensor, "B C T"]) -> bool:
         return (
             may_write_over()
@@ -106,6 +144,18 @@ class ConvLayer(nn.Module):
             image = F.conv2d(x[:, :, None], weight, conv.bias, (1, conv.stride[0]))
             frames = image[:, :, 0].transpose(1, 2)
         return apply_onto(self.activation, self.layer_norm(frames)).transpose(1, 2)
+
+
+def _is_recorded() -> bool:
+    """Return whether autograd records this pass, and no compiler or exporter does."""
+    if not torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return False
+    return not torch.jit.is_tracing()  # type: ignore[attr-defined]  # torch forgot to export it
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    hooks = module._forward_hooks, module._forward_pre_hooks  # noqa: SLF001  torch has no other way
+    return any(hooks)
 
 
 class FeatureEncoder(nn.Module):
@@ -138,6 +188,7 @@ class FeatureEncoder(nn.Module):
         super().__init__()
         self.kernel_sizes = tuple(kernel_sizes)
         self.strides = tuple(strides)
+        self.output_dim = channels[-1]
         # With a norm over time every frame depends on the whole utterance.
         self._is_local = norm == "layer"
         self.conv_layers = nn.ModuleList(
@@ -181,11 +232,54 @@ class FeatureEncoder(nn.Module):
             waveforms: Samples.
             lengths: Valid samples of each waveform. None: all are valid.
         """
+        if waveforms.device.type == "cpu" and _is_recorded():
+            if not self._wants_gradient(waveforms):
+                with torch.no_grad():
+                    return self.forward(waveforms, lengths)
+            layers = self._plain_layers()
+            if layers and waveforms.shape[1] >= self.receptive_field:
+                return self._train_singly(waveforms, lengths, layers)
         if lengths is not None and worth_packing(lengths, waveforms.shape[1]):
             return self._encode_singly(waveforms, lengths)
         if self._is_local and may_write_over():
             return self._encode_in_blocks(waveforms)
         return self._encode(waveforms, lengths)
+
+    def _wants_gradient(self, waveforms: Float[Tensor, "B L"]) -> bool:
+        return any(tensor.requires_grad for tensor in (waveforms, *self.parameters()))
+
+    def _plain_layers(self) -> list[ConvLayer] | None:
+        """Return the layers, or None if one of them does more than `ConvLayer.tensors` says."""
+        layers = [layer for layer in self.conv_layers if isinstance(layer, ConvLayer)]
+        is_plain = len(layers) == len(self.conv_layers) and all(layer.is_plain for layer in layers)
+        return layers if is_plain else None
+
+    def _train_singly(
+        self,
+        waveforms: Float[Tensor, "B L"],
+        lengths: Int[Tensor, " B"] | None,
+        layers: Sequence[ConvLayer],
+    ) -> Float[Tensor, "B T C"]:
+        """Encode each utterance's own samples with lean gradients; frames of padding are zero.
+
+        Less is kept for the way back than checkpoints at each layer would keep.
+        """
+        num_samples = waveforms.shape[1]
+        if lengths is None:
+            lengths = torch.full((len(waveforms),), num_samples)
+        num_frames = int(self.output_lengths(torch.tensor(num_samples)))
+        is_mixed = torch.is_autocast_enabled("cpu")
+        dtype = torch.get_autocast_dtype("cpu") if is_mixed else waveforms.dtype
+        first, *rest = layers
+        tensors_of_rest = [layer.tensors(dtype) for layer in rest]
+        counts = self.output_lengths(lengths).tolist()
+        utterances = []
+        for waveform, length, count in zip(waveforms, lengths.tolist(), counts, strict=True):
+            own = waveform[: max(length, self.receptive_field)]  # at least one frame
+            tensors = [first.tensors(dtype, own), *tensors_of_rest]
+            frames = encode_utterance(own.to(dtype), tensors, first.activation)
+            utterances.append(F.pad(frames[:count], (0, 0, 0, num_frames - count)))
+        return torch.stack(utterances)
 
     def _encode(
         self, waveforms: Float[Tensor, "B L"], lengths: Int[Tensor, " B"] | None

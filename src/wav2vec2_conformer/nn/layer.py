@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from wav2vec2_conformer.nn.adapter_language import LanguageAdapter
 from wav2vec2_conformer.nn.attention import Positions, SelfAttention
 from wav2vec2_conformer.nn.convolution import ConvolutionModule
 from wav2vec2_conformer.nn.feed_forward import FeedForward
@@ -31,12 +32,17 @@ class ConformerLayer(nn.Module):
         hidden_dim: Width of the feed-forward modules.
         num_heads: Heads of the attention.
         kernel_size: Kernel of the depthwise convolution in frames. Odd.
-        positions: `"relative"`, `"rotary"` or None.
+        positions: `"relative"`, `"relative_key"`, `"rotary"` or None.
         activation: Function of the feed-forward and convolution modules.
         dropout: Dropout of the feed-forward modules' output.
         activation_dropout: Dropout inside the feed-forward modules.
         attention_dropout: Dropout of the attention weights and of the attention's output.
         conv_dropout: Dropout of the convolution module's output.
+        causal_convolution: See `ConvolutionModule`.
+        eps: Epsilon of the layer norms.
+        max_left_frames: See `SelfAttention`.
+        max_right_frames: See `SelfAttention`.
+        adapter_dim: Width inside the language adapter that follows the last norm; None for none.
     """
 
     def __init__(
@@ -52,6 +58,11 @@ class ConformerLayer(nn.Module):
         activation_dropout: float = 0.0,
         attention_dropout: float = 0.0,
         conv_dropout: float = 0.0,
+        causal_convolution: bool = False,
+        eps: float = 1e-5,
+        max_left_frames: int = 64,
+        max_right_frames: int = 8,
+        adapter_dim: int | None = None,
     ) -> None:
         super().__init__()
 
@@ -64,19 +75,30 @@ class ConformerLayer(nn.Module):
                 dropout=dropout,
             )
 
-        self.ffn1_layer_norm = nn.LayerNorm(dim)
+        self.ffn1_layer_norm = nn.LayerNorm(dim, eps=eps)
         self.ffn1 = feed_forward()
-        self.self_attn_layer_norm = nn.LayerNorm(dim)
+        self.self_attn_layer_norm = nn.LayerNorm(dim, eps=eps)
         self.self_attn = SelfAttention(
-            dim, num_heads, positions=positions, dropout=attention_dropout
+            dim,
+            num_heads,
+            positions=positions,
+            dropout=attention_dropout,
+            max_left_frames=max_left_frames,
+            max_right_frames=max_right_frames,
         )
         self.self_attn_dropout = nn.Dropout(attention_dropout)
         self.conv_module = ConvolutionModule(
-            dim, kernel_size=kernel_size, activation=activation, dropout=conv_dropout
+            dim,
+            kernel_size=kernel_size,
+            activation=activation,
+            dropout=conv_dropout,
+            causal=causal_convolution,
+            eps=eps,
         )
-        self.ffn2_layer_norm = nn.LayerNorm(dim)
+        self.ffn2_layer_norm = nn.LayerNorm(dim, eps=eps)
         self.ffn2 = feed_forward()
-        self.final_layer_norm = nn.LayerNorm(dim)
+        self.final_layer_norm = nn.LayerNorm(dim, eps=eps)
+        self.adapter_layer = None if adapter_dim is None else LanguageAdapter(dim, adapter_dim)
 
     def forward(
         self,
@@ -114,6 +136,12 @@ class ConformerLayer(nn.Module):
             packed_lengths=packed_lengths,
         )
         x = add_onto(x, self.self_attn_dropout(attended))  # no longer the caller's tensor
+        if self.conv_module.causal:
+            # Valid frames never see the padding behind them; released models blank it anyway.
+            conv_padding_mask = key_padding_mask
         x = add_onto(x, self.conv_module(x, conv_padding_mask, packed_lengths))
         x = add_onto(x, self.ffn2(self.ffn2_layer_norm(x)), alpha=0.5)
-        return self.final_layer_norm(x), weights
+        x = self.final_layer_norm(x)
+        if self.adapter_layer is not None:
+            x = add_onto(x, self.adapter_layer(x))
+        return x, weights

@@ -50,7 +50,7 @@ def sample_mask_spans(
     """
     if span_length < 1:
         raise InputError(f"a masked span has at least 1 position, got span_length={span_length}")
-    span_length = min(span_length, size)
+    span_length = min(span_length, max(size, 1))
     device = lengths.device
     rounding = torch.rand((), device=device, generator=generator)
     # the product in double: 0.5 * 60 / 1 must not come out as 29.999999

@@ -62,20 +62,46 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
         """
         if not self.training:
             return super().forward(x)
-        frozen = _statistics_are_frozen.get()
         if padding_mask is None:
-            if frozen and self.running_mean is not None and self.running_var is not None:
-                # The same operation as before, as checkpointing asks, on copies.
-                means, variances = self.running_mean.clone(), self.running_var.clone()
-                return F.batch_norm(
-                    x, means, variances, self.weight, self.bias, training=True, eps=self.eps
-                )
-            return super().forward(x)
+            return self._normalize(x)
+        if (
+            x.device.type == "cpu"  # elsewhere counting would wait for the device
+            and not torch.compiler.is_compiling()
+            and int((~padding_mask).sum()) > 1
+        ):
+            return self._normalize_gathered(x, padding_mask)
         mean, variance, count = _masked_moments(x, padding_mask, (0, 2))
-        if not frozen:
+        if not _statistics_are_frozen.get():
             self._update_running_statistics(mean, variance, count)
         scale = torch.rsqrt(variance + self.eps) * self.weight[:, None]
         return ((x.float() - mean) * scale + self.bias[:, None]).to(x.dtype)
+
+    def _normalize(self, x: Float[Tensor, "N C"] | Float[Tensor, "B C T"]) -> Tensor:
+        """Do what torch's batch norm does in training."""
+        if (
+            self.running_mean is None
+            or self.running_var is None
+            or not _statistics_are_frozen.get()
+        ):
+            return super().forward(x)
+        # The same operation as before, as checkpointing asks, on copies.
+        means, variances = self.running_mean.clone(), self.running_var.clone()
+        return F.batch_norm(
+            x, means, variances, self.weight, self.bias, training=True, eps=self.eps
+        )
+
+    def _normalize_gathered(
+        self, x: Float[Tensor, "B C T"], padding_mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B C T"]:
+        """Take the valid frames out, normalise, put them back between zeros.
+
+        Two copies instead of the passes over all frames that the formula makes.
+        """
+        frames = x.transpose(1, 2).flatten(0, 1)  # (B * T, C)
+        valid = (~padding_mask).flatten().nonzero()[:, 0]
+        normalized = self._normalize(frames.index_select(0, valid))
+        restored = torch.zeros_like(frames).index_copy(0, valid, normalized.to(x.dtype))
+        return restored.unflatten(0, padding_mask.shape).transpose(1, 2)
 
     def scale_and_offset(self) -> tuple[Float[Tensor, " C"], Float[Tensor, " C"]]:
         """Return the factor and the offset of each channel that evaluation amounts to.

@@ -1,6 +1,6 @@
 """Positions by a convolution over the encoder's input, as in Wav2Vec2.
 
-Only Conformers that were pre-trained with fairseq's `pos_enc_type=abs` have them; all others
+Conformers have them only if they were pre-trained with fairseq's `pos_enc_type=abs`; all others
 carry the same weights unused.
 
 Paper: wav2vec 2.0, https://arxiv.org/abs/2006.11477, Section 2 ("Contextualized representations").
@@ -11,6 +11,7 @@ Shapes used in this file:
     D  width of the encoder
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,18 +23,27 @@ from wav2vec2_conformer.nn.unused_convolution import UnusedPositionalConvolution
 
 
 class PositionalConvolution(UnusedPositionalConvolution):
-    """The same weights, trained and in use: a weight-normed convolution, then GELU.
+    """The same weights, trained and in use: a weight-normed convolution, then a function.
 
     Args:
         dim: Width D.
         kernel_size: Kernel size.
         groups: Groups.
+        activation: The function.
     """
 
-    def __init__(self, dim: int, kernel_size: int, groups: int) -> None:
+    def __init__(
+        self,
+        dim: int,
+        kernel_size: int,
+        groups: int,
+        *,
+        activation: Callable[[Tensor], Tensor] = F.gelu,
+    ) -> None:
         super().__init__(dim, kernel_size, groups)
         self.kernel_size = kernel_size
         self.groups = groups
+        self.activation = activation
         self.requires_grad_(requires_grad=True)
         # As in fairseq. Zeros, which do for weights that are never used, have no direction.
         halves: Any = self.conv.parametrizations["weight"]
@@ -57,4 +67,4 @@ class PositionalConvolution(UnusedPositionalConvolution):
             x.transpose(1, 2), weight, self.conv.bias, padding=padding, groups=self.groups
         )
         # An even kernel gives one frame too many, which stands after the last.
-        return F.gelu(out[:, :, : x.shape[1]]).transpose(1, 2)
+        return self.activation(out[:, :, : x.shape[1]]).transpose(1, 2)

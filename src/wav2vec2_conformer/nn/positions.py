@@ -43,20 +43,21 @@ def relative_position_table(
 class RotaryPositions(nn.Module):
     """Angles by which pairs of channels turn from frame to frame.
 
-    `inv_freq` is part of the checkpoints. It stays float32 when the model is cast.
+    `inv_freq` is part of most checkpoints. It stays float32 when the model is cast.
 
     Args:
         head_dim: Width K of a head. Even.
         base: Base of the geometric series of frequencies.
+        persistent: Whether checkpoints of the model hold `inv_freq`.
     """
 
     inv_freq: Tensor
 
-    def __init__(self, head_dim: int, base: float = 10_000.0) -> None:
+    def __init__(self, head_dim: int, base: float = 10_000.0, *, persistent: bool = True) -> None:
         super().__init__()
         self.head_dim = head_dim
         self.base = base
-        self.register_buffer("inv_freq", self.frequencies())
+        self.register_buffer("inv_freq", self.frequencies(), persistent=persistent)
 
     def frequencies(self) -> Float[Tensor, " K2"]:
         """Return the K/2 frequencies that the definition gives, in radians per frame."""

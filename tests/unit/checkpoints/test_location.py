@@ -7,7 +7,8 @@ import pytest
 from wav2vec2_conformer.checkpoints.location import locate_checkpoint
 from wav2vec2_conformer.checkpoints.processor import load_processor
 from wav2vec2_conformer.errors import CheckpointError
-from wav2vec2_conformer.training.ctc import finetune
+from wav2vec2_conformer.training.finetuning import finetune
+from wav2vec2_conformer.training.settings import FinetuneSettings
 
 
 def test_a_folder_and_a_name_on_the_hub_are_taken(tmp_path: Path) -> None:
@@ -34,9 +35,11 @@ def test_a_folder_without_a_processor_says_so(tmp_path: Path) -> None:
 def test_training_from_a_missing_folder_is_explained(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such folder"):
         finetune(
-            train=["a.jsonl"],
-            model="runs/of/mine",
-            output_dir=tmp_path / "run",
-            max_steps=1,
-            report_to="none",
+            FinetuneSettings(
+                train=(Path("a.jsonl"),),
+                model="runs/of/mine",
+                output_dir=tmp_path / "run",
+                max_steps=1,
+                report_to="none",
+            )
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import Wav2Vec2Config, Wav2Vec2Model
+from transformers import HubertConfig, HubertModel
 
 import wav2vec2_conformer as package
 
@@ -57,8 +57,8 @@ def test_the_bare_model_loads_from_a_head_and_a_head_from_the_bare_model(
 
 
 def test_another_architecture_is_named_and_not_loaded(tmp_path: Path) -> None:
-    other = Wav2Vec2Model(
-        Wav2Vec2Config(
+    other = HubertModel(
+        HubertConfig(
             hidden_size=16,
             num_hidden_layers=1,
             num_attention_heads=2,

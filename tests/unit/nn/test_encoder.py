@@ -5,6 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from wav2vec2_conformer.nn.encoder import Encoder
+from wav2vec2_conformer.nn.layer import ConformerLayer
+from wav2vec2_conformer.nn.positions import RotaryPositions
 
 DIM = 8
 
@@ -16,17 +18,26 @@ def positions(request):
 
 @pytest.fixture
 def build(randomize):
-    def make(positions="relative", num_layers=3, **settings):
+    def make(positions="relative", num_layers=3, dropout=0.0, attention_dropout=0.0, **settings):
+        layers = (
+            ConformerLayer(
+                DIM,
+                12,
+                2,
+                kernel_size=5,
+                positions=positions,
+                activation=F.silu,
+                dropout=dropout,
+                attention_dropout=attention_dropout,
+            )
+            for _ in range(num_layers)
+        )
         encoder = Encoder(
             DIM,
-            12,
-            2,
-            num_layers,
-            kernel_size=5,
+            layers,
             positions=positions,
-            activation=F.silu,
-            unused_conv_kernel_size=4,
-            unused_conv_groups=2,
+            rotary=RotaryPositions(DIM // 2) if positions == "rotary" else None,
+            dropout=dropout,
             **settings,
         )
         return randomize(encoder).eval()

@@ -6,23 +6,35 @@ import torch.nn.functional as F
 from torch import nn
 
 from wav2vec2_conformer.nn.encoder import Encoder
+from wav2vec2_conformer.nn.layer import ConformerLayer
 from wav2vec2_conformer.nn.positional_convolution import PositionalConvolution
+from wav2vec2_conformer.nn.positions import RotaryPositions
 
 DIM = 8
 
 
 @pytest.fixture
 def build(randomize):
-    def make(**settings):
+    def make(positions="convolutional", kernel_size=5, norm="after"):
+        layers = (
+            ConformerLayer(
+                DIM,
+                12,
+                2,
+                kernel_size=kernel_size,
+                positions=None if positions == "convolutional" else positions,
+                activation=F.silu,
+            )
+            for _ in range(2)
+        )
+        in_use = positions == "convolutional"
         encoder = Encoder(
             DIM,
-            12,
-            2,
-            2,
-            activation=F.silu,
-            unused_conv_kernel_size=4,
-            unused_conv_groups=2,
-            **{"positions": "convolutional", "kernel_size": 5, **settings},
+            layers,
+            positions=positions,
+            norm=norm,
+            rotary=RotaryPositions(DIM // 2) if positions == "rotary" else None,
+            positional_convolution=PositionalConvolution(DIM, 4, 2) if in_use else None,
         )
         return randomize(encoder).eval()
 

@@ -4,8 +4,9 @@ Names, order and defaults are those of the specification, so that the `config.js
 released checkpoint loads as it is; keys that this model has no use for are kept and ignored.
 """
 
+import os
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 from transformers import PretrainedConfig
 from transformers.activations import ACT2FN
@@ -21,9 +22,8 @@ CTC_LOSS_REDUCTIONS = ("sum", "mean")
 class Wav2Vec2ConformerConfig(PretrainedConfig):
     """All that is needed to build a Wav2Vec2-Conformer.
 
-    The arguments are those of the specification, with two of our own, `exact_padding` and
-    `encoder_norm`. The defaults give the base size (12 layers of 768); a released checkpoint of
-    the large size is
+    The arguments are those of the specification, with five of our own at the end. The defaults
+    give the base size (12 layers of 768); a released checkpoint of the large size is
     [facebook/wav2vec2-conformer-rel-pos-large](https://huggingface.co/facebook/wav2vec2-conformer-rel-pos-large).
 
     Args:
@@ -97,6 +97,12 @@ class Wav2Vec2ConformerConfig(PretrainedConfig):
         encoder_norm: Whether the encoder's layer norm stands `"after"` its blocks, as in the large
             released models, or `"before"` them, as in fairseq's base size, which other
             implementations do not read.
+        adapter_attn_dim: Width inside the language adapter at the end of each block (16 in MMS),
+            which other implementations do not read; None for no adapters.
+        max_simultaneous_speakers: Largest set of speakers that a class of the frame
+            classification head stands for; None where classes are no sets.
+        permutation_invariant_loss: Whether the labels of the frame classification head are
+            speakers in any order; None where it is not known.
         **kwargs: Settings of `transformers.PretrainedConfig` (`num_labels`, `problem_type`, ...).
 
     Raises:
@@ -104,6 +110,8 @@ class Wav2Vec2ConformerConfig(PretrainedConfig):
     """
 
     model_type = "wav2vec2-conformer"
+    _position_embeddings_types: ClassVar[tuple[str | None, ...]] = POSITION_EMBEDDINGS_TYPES
+    _encoder_norms: ClassVar[tuple[str | None, ...]] = ENCODER_NORMS
 
     def __init__(  # noqa: PLR0915 - one line per parameter of the specification
         self,
@@ -166,7 +174,10 @@ class Wav2Vec2ConformerConfig(PretrainedConfig):
         conv_depthwise_kernel_size: int = 31,
         conformer_conv_dropout: float = 0.1,
         exact_padding: bool = True,
-        encoder_norm: str = "after",
+        encoder_norm: str | None = "after",
+        adapter_attn_dim: int | None = None,
+        max_simultaneous_speakers: int | None = None,
+        permutation_invariant_loss: bool | None = None,
         **kwargs: Any,
     ) -> None:
         self.vocab_size = vocab_size
@@ -227,6 +238,9 @@ class Wav2Vec2ConformerConfig(PretrainedConfig):
         self.conformer_conv_dropout = conformer_conv_dropout
         self.exact_padding = exact_padding
         self.encoder_norm = encoder_norm
+        self.adapter_attn_dim = adapter_attn_dim
+        self.max_simultaneous_speakers = max_simultaneous_speakers
+        self.permutation_invariant_loss = permutation_invariant_loss
         kwargs.pop("num_feat_extract_layers", None)  # in saved files; follows from conv_dim
         super().__init__(
             pad_token_id=pad_token_id,
@@ -237,6 +251,23 @@ class Wav2Vec2ConformerConfig(PretrainedConfig):
         self._check_choices()
         self._check_sizes()
         self._check_parity()
+        if adapter_attn_dim is not None and adapter_attn_dim < 1:
+            raise ConfigurationError(
+                "adapter_attn_dim must be at least 1, or None for no adapters, got "
+                f"{adapter_attn_dim}"
+            )
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Any:
+        """Load the configuration of a checkpoint; see `from_dict`.
+
+        Args:
+            pretrained_model_name_or_path: A folder, or a name on the Hugging Face hub.
+            **kwargs: Arguments of `transformers.PretrainedConfig.from_pretrained`, and values
+                that take precedence.
+        """
+        config_dict, kwargs = cls.get_config_dict(pretrained_model_name_or_path, **kwargs)
+        return cls.from_dict(config_dict, **kwargs)
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
@@ -246,22 +277,38 @@ class Wav2Vec2ConformerConfig(PretrainedConfig):
             config_dict: Its keys and values.
             **kwargs: Values that take precedence.
 
+        Returns:
+            A configuration of this class or, of a neighbour's file, of the neighbour's class.
+
         Raises:
             CheckpointError: The file belongs to another architecture.
             ConfigurationError: The values do not describe a model that can be built.
         """
         model_type = config_dict.get("model_type", cls.model_type)
         if model_type != cls.model_type:
+            for neighbour in cls.__subclasses__():
+                if model_type == neighbour.model_type:
+                    return neighbour.from_dict(config_dict, **kwargs)
+            known = ", ".join(repr(c.model_type) for c in (cls, *cls.__subclasses__()))
             raise CheckpointError(
-                f"this checkpoint is of the architecture {model_type!r}, not {cls.model_type!r}. "
-                "Load it with the model class of that architecture"
+                f"this checkpoint is of the architecture {model_type!r}, not {known}. Load it "
+                "with the model class of that architecture"
             )
         return super().from_dict(config_dict, **kwargs)
 
+    @classmethod
+    def from_json_file(cls, json_file: str | os.PathLike[str]) -> Any:
+        """Build a configuration from a `config.json`; see `from_dict`.
+
+        Args:
+            json_file: The file.
+        """
+        return cls.from_dict(cls._dict_from_json_file(json_file))
+
     def _check_choices(self) -> None:
         for name, allowed in (
-            ("position_embeddings_type", POSITION_EMBEDDINGS_TYPES),
-            ("encoder_norm", ENCODER_NORMS),
+            ("position_embeddings_type", self._position_embeddings_types),
+            ("encoder_norm", self._encoder_norms),
             ("feat_extract_norm", FEAT_EXTRACT_NORMS),
             ("ctc_loss_reduction", CTC_LOSS_REDUCTIONS),
         ):
