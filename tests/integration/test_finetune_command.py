@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import torch
 import typer
+import yaml
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import Wav2Vec2Processor
@@ -17,7 +18,8 @@ from typer.testing import CliRunner
 from wav2vec2_conformer.cli.finetune import finetune
 from wav2vec2_conformer.errors import InputError, MissingExtraError
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
-from wav2vec2_conformer.training import ctc, schedule
+from wav2vec2_conformer.training import arguments, schedule
+from wav2vec2_conformer.training.model_folder import latest_checkpoint
 
 LETTERS_HZ = {"A": 300, "B": 700, "C": 1500, "D": 3000}
 
@@ -57,8 +59,6 @@ def run(tmp_path, manifest, tiny_config_kwargs):
             }
         )
     )
-    app = typer.Typer()
-    app.command()(finetune)
 
     def invoke(*flags, check=True, **options):
         options = {
@@ -80,7 +80,7 @@ def run(tmp_path, manifest, tiny_config_kwargs):
                 arguments.append(f"--{flag}" if value else f"--no-{flag}")
             else:
                 arguments += [f"--{flag}", str(value)]
-        result = CliRunner().invoke(app, arguments)
+        result = CliRunner().invoke(app(), arguments)
         if check and result.exit_code:
             pytest.fail(f"exit code {result.exit_code}: {result.output}{result.exception!r}")
         return result
@@ -152,48 +152,13 @@ def test_other_vocabulary_gives_a_new_head(run, tmp_path):
     assert torch.equal(before[name], after[name])
 
 
-@pytest.mark.parametrize("step", [4, 6])
-@pytest.mark.parametrize("num_workers", [0, 1])
-def test_resumed_run_equals_an_uninterrupted_one(run, tmp_path, manifest, step, num_workers):
-    # Three batches an epoch: step 4 is within the second one, step 6 between two.
-    options = {
-        "valid": manifest,
-        "max_steps": 11,
-        "eval_steps": 2,
-        "save_steps": 2,
-        "logging_steps": 2,
-        "save_total_limit": 10,
-        "speed_perturbation": 0.1,
-        "spec_augment_below_loss": 1000,
-        "num_workers": num_workers,
-        "cache_dir": tmp_path / "cache",
-    }
-    run(output_dir=tmp_path / "whole", **options)
-    resumed = tmp_path / "resumed"
-    resumed.mkdir()
-    name = f"checkpoint-{step}"
-    shutil.copytree(tmp_path / "whole" / name, resumed / name)
-    run(output_dir=resumed, resume=True, **options)
-
-    whole = load_file(tmp_path / "whole" / "final" / "model.safetensors")
-    again = load_file(resumed / "final" / "model.safetensors")
-    at_step = load_file(resumed / name / "model.safetensors")
-    assert whole.keys() == again.keys()
-    assert max((whole[n] - at_step[n]).abs().max() for n in whole) > 1e-4
-    for key, value in whole.items():
-        torch.testing.assert_close(again[key], value, rtol=0, atol=1e-6)
-    assert (tmp_path / "whole" / "checkpoint-11").is_dir()
-    epochs = [entry["epoch"] for entry in history(resumed / "checkpoint-11")]
-    assert epochs[-1] == pytest.approx(11 / 3, abs=0.01)
-
-
 def test_time_limit_ends_the_run_with_a_learning_rate_near_zero(run, tmp_path, monkeypatch):
     # A clock that goes on by a hundredth of a second whenever it is read.
     monkeypatch.setattr(schedule.time, "monotonic", map((0.01).__mul__, count()).__next__)
     options = {"time_limit_minutes": 0.04, "logging_steps": 1}
     run(**options)
     out = tmp_path / "out"
-    checkpoint = ctc.latest_checkpoint(out)
+    checkpoint = latest_checkpoint(out)
     log = [entry for entry in history(checkpoint) if "learning_rate" in entry]
     assert max(entry["learning_rate"] for entry in log) > 5e-4
     assert log[-1]["learning_rate"] < 5e-5
@@ -202,28 +167,34 @@ def test_time_limit_ends_the_run_with_a_learning_rate_near_zero(run, tmp_path, m
     shutil.rmtree(out / "final")
     result = run(resume=True, **options)
     assert "has reached its end already" in result.stderr
-    assert ctc.latest_checkpoint(out) == checkpoint
+    assert latest_checkpoint(out) == checkpoint
     final = load_file(out / "final" / "model.safetensors")
     torch.testing.assert_close(final, load_file(checkpoint / "model.safetensors"))
 
 
-def test_best_model_can_be_kept(run, tmp_path, manifest):
-    run(
-        valid=manifest,
-        max_steps=4,
-        eval_steps=1,
-        save_steps=1,
-        learning_rate=1.0,
-        load_best_model_at_end=True,
-        save_total_limit=10,
-    )
+def test_a_run_by_epochs_ends_with_them_and_can_be_given_more(run, tmp_path):
+    run(num_train_epochs=2, update_seconds=4.0)
+    first = latest_checkpoint(tmp_path / "out")
+    result = run(num_train_epochs=2, update_seconds=4.0, resume=True)
+    assert "has reached its end already" in result.stderr
+    run(num_train_epochs=3, update_seconds=4.0, resume=True)
+    second = latest_checkpoint(tmp_path / "out")
+    steps = [int(path.name.removeprefix("checkpoint-")) for path in (first, second)]
+    assert steps[1] == steps[0] * 3 / 2
+
+
+def test_best_model_can_be_kept_also_when_the_run_had_ended(run, tmp_path, manifest):
+    options = {"valid": manifest, "max_steps": 4, "eval_steps": 1, "save_steps": 1}
+    options |= {"learning_rate": 1.0, "load_best_model_at_end": True, "save_total_limit": 10}
+    run(**options)
     out = tmp_path / "out"
     scores = {e["step"]: e["eval_wer"] for e in history(out / "checkpoint-4") if "eval_wer" in e}
     best = min(scores, key=lambda step: (scores[step], step))
-    torch.testing.assert_close(
-        load_file(out / "final" / "model.safetensors"),
-        load_file(out / f"checkpoint-{best}" / "model.safetensors"),
-    )
+    expected = load_file(out / f"checkpoint-{best}" / "model.safetensors")
+    torch.testing.assert_close(load_file(out / "final" / "model.safetensors"), expected)
+    shutil.rmtree(out / "final")
+    assert "has reached its end already" in run(resume=True, **options).stderr
+    torch.testing.assert_close(load_file(out / "final" / "model.safetensors"), expected)
 
 
 def test_output_of_an_earlier_run_is_not_overwritten(run):
@@ -239,8 +210,10 @@ def test_output_of_an_earlier_run_is_not_overwritten(run):
         ({}, "nothing ends the run"),
         ({"max_steps": 1, "model": "x", "config": "y"}, "give either model .* or config"),
         ({"max_steps": 1, "config": "none.json"}, "there is no such configuration file"),
-        ({"max_steps": 1, "load_best_model_at_end": True}, "needs a validation manifest"),
-        ({"max_steps": 1, "save_dtype": "int8"}, "save_dtype must be one of"),
+        ({"max_steps": 1, "load_best_model_at_end": True}, "needs validation data"),
+        ({"max_steps": 1, "num_train_epochs": 2}, "max_steps .* or num_train_epochs"),
+        ({"max_steps": 1, "noise_kinds": "purple"}, "noise_kinds must be one of white, pink"),
+        ({"max_steps": 1, "update_seconds": -1.0}, "update_seconds must be positive"),
     ],
 )
 def test_contradictions_are_refused(run, options, message):
@@ -250,11 +223,43 @@ def test_contradictions_are_refused(run, options, message):
         raise result.exception
 
 
+def test_the_run_folder_tells_what_happened(run, tmp_path, manifest):
+    run(valid=manifest, max_steps=2, eval_steps=2)
+    out = tmp_path / "out"
+    assert "<html" in (out / "report.html").read_text()
+    assert json.loads((out / "run.json").read_text())["data"]["train_utterances"] == 8
+    assert len(json.loads((out / "examples.json").read_text())) == 8
+    assert "pipeline_tag" in (out / "final" / "README.md").read_text()
+
+
+def test_a_stopped_run_says_why(run):
+    result = run(
+        max_steps=30, learning_rate=0.0, health="learning_rate_zero=stop", save_steps=5, check=False
+    )
+    assert result.exit_code == 1
+    assert "learning_rate_zero" in str(result.exception)
+
+
+def test_lora_leaves_the_base_as_it_was_and_the_folder_whole(run, tmp_path, manifest):
+    run(max_steps=1)
+    start = tmp_path / "out" / "final"
+    options = {"model": start, "output_dir": tmp_path / "more", "max_steps": 2, "valid": manifest}
+    run(lora=True, lora_rank=2, save_steps=1, learning_rate=0.01, **options)
+    before, after = (
+        Wav2Vec2ConformerForCTC.from_pretrained(folder).state_dict()
+        for folder in (start, tmp_path / "more" / "final")
+    )
+    changed = {name.split(".")[-2] for name in before if not before[name].equal(after[name])}
+    assert {"linear_q", "lm_head"} <= changed
+    assert "conv" not in changed
+    run(lora=True, lora_rank=2, save_steps=1, resume=True, **options | {"max_steps": 3})
+
+
 @pytest.mark.parametrize("package", ["accelerate", "tensorboard"])
 def test_missing_package_is_named(run, monkeypatch, package):
-    find_spec = ctc.importlib.util.find_spec
+    find_spec = arguments.importlib.util.find_spec
     monkeypatch.setattr(
-        ctc.importlib.util,
+        arguments.importlib.util,
         "find_spec",
         lambda name: None if name == package else find_spec(name),
     )
@@ -262,3 +267,62 @@ def test_missing_package_is_named(run, monkeypatch, package):
     assert isinstance(result.exception, MissingExtraError)
     assert f"needs the package {package}" in str(result.exception)
     assert "wav2vec2-conformer[train]" in str(result.exception)
+
+
+def test_a_recipe_is_written_and_gives_the_same_run_again(run, tmp_path):
+    run("adam_epsilon=1e-7", max_steps=3, speed_perturbation=0.1, noise_probability=0.5)
+    out = tmp_path / "out"
+    again = tmp_path / "again"
+    result = CliRunner().invoke(
+        app(), ["--recipe", str(out / "recipe.yaml"), f"output_dir={again}"], catch_exceptions=False
+    )
+    assert result.stdout == f"{again / 'final'}\n"
+    first, second = (load_file(folder / "final" / "model.safetensors") for folder in (out, again))
+    assert [name for name in first if not first[name].equal(second[name])] == []
+    recipes = [(folder / "recipe.yaml").read_text() for folder in (out, again)]
+    assert recipes[0].replace(str(out), str(again)) == recipes[1]
+    assert "adam_epsilon: 1.0e-07" in recipes[0]
+
+
+def test_a_flag_comes_before_an_override_and_that_before_the_recipe(run, tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        "seed: 1\nweight_decay: 0.1\nmax_grad_norm: 3.0\nmodel_config:\n  layerdrop: 0.0\n"
+    )
+    run(
+        "seed=2",
+        "weight_decay=0.2",
+        "model_config.mask_time_prob=0.3",
+        recipe=recipe,
+        seed=3,
+        max_steps=1,
+    )
+    written = yaml.safe_load((tmp_path / "out" / "recipe.yaml").read_text())
+    assert (written["seed"], written["weight_decay"], written["max_grad_norm"]) == (3, 0.2, 3.0)
+    assert written["model_config"] == {"layerdrop": 0.0, "mask_time_prob": 0.3}
+    config = json.loads((tmp_path / "out" / "final" / "config.json").read_text())
+    assert (config["layerdrop"], config["mask_time_prob"]) == (0.0, 0.3)
+
+
+def test_a_dry_run_tells_what_a_run_takes_and_writes_nothing(run, tmp_path):
+    result = run("--dry-run", update_seconds=5.0, num_train_epochs=4, freeze_encoder=True)
+    lines = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert lines["training"].startswith("data       8 utterances, 0.00 hours")
+    assert "trained (" in lines["parameters"]
+    assert lines["update"].startswith("5 s of audio, 3 batches on each of 1 processes")
+    assert "4.0 epochs" in lines["updates"]
+    assert "GB: weights and optimizer" in lines["memory"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_presets_are_listed_with_what_they_are_for():
+    result = CliRunner().invoke(app(), ["--list-presets"])
+    assert "large-10h " in result.stdout
+    assert "conformer-base-ls960" not in result.stdout  # of pre-training
+
+
+def app():
+    """Return the command as an application."""
+    application = typer.Typer()
+    application.command()(finetune)
+    return application

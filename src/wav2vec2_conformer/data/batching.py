@@ -44,9 +44,14 @@ class DurationBatchSampler(Sampler[list[Draw]]):
         shuffle: False gives every epoch the same batches in ascending order of duration.
         shortest_first_epochs: So many epochs at the start are in ascending order of
             duration: a model that knows nothing yet learns from short clips first.
+        num_processes: The number of batches is a multiple of this, so that each process gets
+            as many: large batches are cut in two. No clip is lost or comes twice.
+
+    Attributes:
+        mean_batch_s: Mean seconds of audio in a batch, padding left out.
 
     Raises:
-        InputError: There are no clips, or a number is not positive.
+        InputError: There are no clips, fewer than processes, or a number is not positive.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class DurationBatchSampler(Sampler[list[Draw]]):
         seed: int = 0,
         shuffle: bool = True,
         shortest_first_epochs: int = 1,
+        num_processes: int = 1,
     ) -> None:
         durations = np.asarray(durations_s, dtype=np.float64)
         if durations.size == 0:
@@ -70,6 +76,20 @@ class DurationBatchSampler(Sampler[list[Draw]]):
         self.shortest_first_epochs = shortest_first_epochs
         self.epoch = 0
         self._buckets = _cut_buckets(durations, batch_seconds)
+        num_batches = sum(-(-len(clips) // size) for clips, size in self._buckets)
+        self._num_cut = -num_batches % num_processes
+        if num_batches + self._num_cut > durations.size:
+            raise InputError(
+                f"{durations.size} clips are too few for {num_processes} processes, each of "
+                "which needs a clip for every batch"
+            )
+        self.mean_batch_s = float(durations.sum()) / len(self)
+
+    @property
+    def longest_batch(self) -> list[Draw]:
+        """A batch of the longest clips."""
+        clips, size = self._buckets[0]
+        return [Draw(0, int(clip)) for clip in clips[:size]]
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose batches the next iteration yields."""
@@ -77,7 +97,7 @@ class DurationBatchSampler(Sampler[list[Draw]]):
 
     def __len__(self) -> int:
         """Return the number of batches, the same in every epoch."""
-        return sum(-(-len(clips) // size) for clips, size in self._buckets)
+        return sum(-(-len(clips) // size) for clips, size in self._buckets) + self._num_cut
 
     def __iter__(self) -> Iterator[list[Draw]]:
         """Yield the batches of the current epoch."""
@@ -88,6 +108,10 @@ class DurationBatchSampler(Sampler[list[Draw]]):
         for clips, size in self._buckets:
             drawn = clips if ordered else rng.permutation(clips)
             batches += [drawn[i : i + size] for i in range(0, len(drawn), size)]
+        for _ in range(self._num_cut):
+            largest = max(range(len(batches)), key=lambda k: len(batches[k]))
+            half = len(batches[largest]) // 2
+            batches[largest : largest + 1] = [batches[largest][:half], batches[largest][half:]]
         # Buckets run from long to short.
         order = range(len(batches))[::-1] if ordered else rng.permutation(len(batches))
         for k in order:

@@ -1,25 +1,60 @@
-"""Utterances of different lengths to one batch."""
+"""Utterances of different lengths to one batch.
 
-from collections.abc import Sequence
+Shapes used in this file:
+    B  utterances in the batch
+    L  samples of the longest
+    U  tokens of the longest text
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from wav2vec2_conformer.audio.normalization import normalize_waveform
 
 # The model's convention for label positions that are padding.
 LABEL_PADDING = -100
 
+Labels = npt.NDArray[Any]
+
 
 class Example(TypedDict):
-    """One utterance of a dataset: samples (L,) float32 and token ids (U,) int64."""
+    """One utterance of a dataset.
+
+    Samples (L,) float32, its target (int64 or float32), and how messages name it.
+    """
 
     input_values: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.int64]
+    labels: Labels
+    utterance_id: str
+
+
+def pad_tokens(targets: Sequence[Labels], num_samples: Sequence[int]) -> Labels:  # noqa: ARG001
+    """Return token ids (B, U), -100 where padded.
+
+    Args:
+        targets: Token ids of each utterance.
+        num_samples: Not looked at.
+    """
+    num_tokens = max(len(target) for target in targets)
+    labels = np.full((len(targets), num_tokens), LABEL_PADDING, dtype=np.int64)
+    for row, target in enumerate(targets):
+        labels[row, : len(target)] = target
+    return labels
+
+
+def stack_targets(targets: Sequence[Labels], num_samples: Sequence[int]) -> Labels:  # noqa: ARG001
+    """Return targets of the same shape as one array (B, ...).
+
+    Args:
+        targets: A class index, or numbers, of each utterance.
+        num_samples: Not looked at.
+    """
+    return np.stack(targets)
 
 
 @dataclass(frozen=True)
@@ -30,11 +65,13 @@ class SpeechCollator:
         normalize: Give each utterance zero mean and unit variance over its own samples, as
             `Wav2Vec2FeatureExtractor(do_normalize=True)` does. False for checkpoints whose
             preprocessor configuration says so.
+        collate_labels: Makes one array of the utterances' targets and numbers of samples.
     """
 
     normalize: bool = True
+    collate_labels: Callable[[Sequence[Labels], Sequence[int]], Labels] = pad_tokens
 
-    def __call__(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+    def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
         """Return a batch.
 
         Args:
@@ -42,22 +79,23 @@ class SpeechCollator:
 
         Returns:
             `input_values` (B, L) float32, zero where padded; `attention_mask` (B, L) int64,
-            1 where there is audio; `labels` (B, U) int64, -100 where padded.
+            1 where there is audio; `labels`, for token ids (B, U) int64, -100 where padded;
+            `utterance_ids`, a list of names for messages.
         """
-        num_samples = max(len(example["input_values"]) for example in examples)
-        num_tokens = max(len(example["labels"]) for example in examples)
-        waveforms = np.zeros((len(examples), num_samples), dtype=np.float32)
-        mask = np.zeros((len(examples), num_samples), dtype=np.int64)
-        labels = np.full((len(examples), num_tokens), LABEL_PADDING, dtype=np.int64)
-        for row, example in enumerate(examples):
-            waveform, targets = example["input_values"], example["labels"]
+        lengths = [len(example["input_values"]) for example in examples]
+        # torch's memory is aligned: arithmetic on it is the same in every run, to the bit.
+        waveforms = torch.zeros(len(examples), max(lengths))
+        mask = torch.zeros(len(examples), max(lengths), dtype=torch.int64)
+        for row, (example, length) in enumerate(zip(examples, lengths, strict=True)):
+            waveform = example["input_values"]
             if self.normalize:
                 waveform = normalize_waveform(waveform)
-            waveforms[row, : len(waveform)] = waveform
-            mask[row, : len(waveform)] = 1
-            labels[row, : len(targets)] = targets
+            waveforms[row, :length] = torch.from_numpy(np.ascontiguousarray(waveform))
+            mask[row, :length] = 1
+        labels = self.collate_labels([example["labels"] for example in examples], lengths)
         return {
-            "input_values": torch.from_numpy(waveforms),
-            "attention_mask": torch.from_numpy(mask),
+            "input_values": waveforms,
+            "attention_mask": mask,
             "labels": torch.from_numpy(labels),
+            "utterance_ids": [example["utterance_id"] for example in examples],
         }

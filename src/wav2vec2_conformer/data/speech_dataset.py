@@ -1,10 +1,11 @@
-"""Utterances with their waveforms and token ids, decoded when asked for."""
+"""Utterances with their waveforms and targets, decoded when asked for."""
 
 import hashlib
 import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,8 @@ class SpeechDataset(Dataset[Example]):
 
     Args:
         utterances: Which audio, or part of a file.
-        targets: Token ids of each utterance, in the same order.
+        targets: What is to be learned of each utterance, in the same order: token ids, a
+            class index, numbers, ...; whole numbers become int64, others float32.
         augmentation: Random changes of training clips, None for none.
         seed: Seed of these changes, which are a function of seed, epoch and index alone.
         cache_dir: Folder for decoded clips (16-bit PCM, 115 MB an hour), made if missing;
@@ -43,7 +45,7 @@ class SpeechDataset(Dataset[Example]):
     def __init__(
         self,
         utterances: Sequence[Utterance],
-        targets: Sequence[Sequence[int]],
+        targets: Sequence[npt.ArrayLike],
         *,
         augmentation: Augmentation | None = None,
         seed: int = 0,
@@ -52,7 +54,7 @@ class SpeechDataset(Dataset[Example]):
         if len(utterances) != len(targets):
             raise InputError(f"got {len(utterances)} utterances but {len(targets)} targets")
         self._utterances = list(utterances)
-        self._targets = [np.asarray(ids, dtype=np.int16) for ids in targets]
+        self._targets = [_as_compact_array(target) for target in targets]
         self._augmentation = augmentation
         self._seed = seed
         self._cache_dir = None if cache_dir is None else Path(cache_dir)
@@ -76,7 +78,26 @@ class SpeechDataset(Dataset[Example]):
         if self._augmentation is not None:
             rng = np.random.default_rng([self._seed, epoch, index])
             waveform = self._augmentation.apply(waveform, rng)
-        return {"input_values": waveform, "labels": self._targets[index].astype(np.int64)}
+        target = self._targets[index]
+        is_whole = np.issubdtype(target.dtype, np.integer)
+        return {
+            "input_values": waveform,
+            "labels": target.astype(np.int64 if is_whole else np.float32),
+            "utterance_id": _name(utterance),
+        }
+
+
+def _as_compact_array(target: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return an array of 4-byte numbers: those of a whole data set are kept."""
+    array = np.asarray(target)
+    is_empty = array.size == 0  # a text without tokens
+    return array.astype(np.int32 if is_empty or array.dtype.kind in "biu" else np.float32)
+
+
+def _name(utterance: Utterance) -> str:
+    """Return how messages name an utterance: its file and, of a part, where it begins."""
+    start = "" if utterance.offset_s is None else f" at {utterance.offset_s:.2f} s"
+    return f"{utterance.audio_path}{start}"
 
 
 def load_cached_audio(utterance: Utterance, cache_dir: Path) -> npt.NDArray[np.float32]:

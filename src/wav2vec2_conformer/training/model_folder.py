@@ -1,23 +1,21 @@
 """Complete model folders: what `from_pretrained` of model and processor reads."""
 
 import json
+import logging
 import re
 import shutil
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import torch
-from transformers import (
-    PreTrainedModel,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-    Wav2Vec2Processor,
-)
+from safetensors import SafetensorError, safe_open
+from transformers import PreTrainedModel, Wav2Vec2FeatureExtractor, Wav2Vec2Processor
 
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.text.vocabulary import write_processor
+
+logger = logging.getLogger(__name__)
 
 SAVE_DTYPES = {
     "float32": torch.float32,
@@ -30,17 +28,33 @@ SAVE_DTYPES = {
 _FULL_PRECISION = re.compile(r"(inv_freq|running_mean|running_var|num_batches_tracked)$")
 
 
+Preprocessing: TypeAlias = Wav2Vec2Processor | Wav2Vec2FeatureExtractor
+
+
+def write_preprocessing(preprocessing: Preprocessing, folder: str | Path) -> None:
+    """Write what turns audio into a model's input and, of CTC models, tokens into text.
+
+    Args:
+        preprocessing: A processor, or the feature extractor of a model without a vocabulary.
+        folder: Folder of the model.
+    """
+    if hasattr(preprocessing, "tokenizer"):
+        write_processor(preprocessing, folder)
+    else:
+        preprocessing.save_pretrained(folder)
+
+
 def save_model_folder(
-    model: PreTrainedModel, processor: Wav2Vec2Processor, folder: str | Path, dtype: str
+    model: PreTrainedModel, preprocessing: Preprocessing, folder: str | Path, dtype: str
 ) -> Path:
-    """Write config.json, model.safetensors, vocab.json and the processor's two files.
+    """Write config.json, model.safetensors and the files of the preprocessing.
 
     The folder appears at once, complete, in place of an older one. Whatever the weights are
     stored in, the configuration says float32, so that a loaded model computes in float32.
 
     Args:
         model: The model, in float32.
-        processor: Its tokenizer and feature extractor.
+        preprocessing: Its tokenizer and feature extractor, or the latter alone.
         folder: The folder to write.
         dtype: What the weights are stored in: "float32", "float16" or "bfloat16".
             Statistics of batch norms and the frequencies of positions stay in float32.
@@ -62,11 +76,24 @@ def save_model_folder(
         for name, value in model.state_dict().items()
     }
     model.save_pretrained(temporary, state_dict=state_dict)
-    write_processor(processor, temporary)
-    if folder.exists():
-        shutil.rmtree(folder)
-    temporary.rename(folder)
+    write_preprocessing(preprocessing, temporary)
+    replace_folder(temporary, folder)
     return folder
+
+
+def replace_folder(source: Path, target: Path) -> None:
+    """Move a folder to a name, in place of what is there.
+
+    Args:
+        source: Complete folder on the same disk.
+        target: Its new name.
+    """
+    older = target.with_name(f".{target.name}.old")
+    shutil.rmtree(older, ignore_errors=True)
+    if target.exists():
+        target.rename(older)
+    source.rename(target)
+    shutil.rmtree(older, ignore_errors=True)
 
 
 def check_save_dtype(dtype: str) -> None:
@@ -78,43 +105,37 @@ def check_save_dtype(dtype: str) -> None:
 def latest_checkpoint(output_dir: str | Path) -> Path | None:
     """Return the checkpoint with the most updates, None if there is none.
 
-    A checkpoint that was being written when the run was killed is passed over: the state of
-    the trainer is the last of its files.
+    A checkpoint with a damaged or unfinished file is passed over, and logged.
     """
-    checkpoints = {
-        int(path.name.removeprefix("checkpoint-")): path
+    numbers = {
+        int(number): path
         for path in Path(output_dir).glob("checkpoint-*")
-        if path.name.removeprefix("checkpoint-").isdigit() and _has_state(path)
+        if (number := path.name.removeprefix("checkpoint-")).isdigit()
     }
-    return checkpoints[max(checkpoints)] if checkpoints else None
+    for _, path in sorted(numbers.items(), reverse=True):
+        damaged = next((file for file in _files_to_check(path) if not _is_whole(file)), None)
+        if damaged is None:
+            return path
+        logger.warning("%s is passed over: %s is missing or damaged", path, damaged.name)
+    return None
 
 
-def _has_state(checkpoint: Path) -> bool:
+def _files_to_check(checkpoint: Path) -> list[Path]:
+    """Return the trainer's state, whether it is there or not, and all files of tensors."""
+    tensors = [p for p in checkpoint.rglob("*") if p.suffix in {".safetensors", ".pt", ".pth"}]
+    return [checkpoint / "trainer_state.json", *sorted(tensors)]
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a file can be read to its end, as far as its headers tell."""
     try:
-        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        if file.suffix == ".json":
+            json.loads(file.read_text(encoding="utf-8"))
+        elif file.suffix == ".safetensors":
+            with safe_open(file, framework="pt"):  # compares the header with the file's size
+                pass
+        else:
+            return zipfile.is_zipfile(file)  # its directory is at the end
+    except (OSError, ValueError, SafetensorError):
         return False
     return True
-
-
-class CheckpointProcessor(TrainerCallback):
-    """Put the processor's files into each checkpoint, which makes it a model folder.
-
-    Args:
-        processor: Tokenizer and feature extractor of the model.
-    """
-
-    def __init__(self, processor: Wav2Vec2Processor) -> None:
-        self._processor = processor
-
-    def on_save(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ARG002
-    ) -> None:
-        """Write the files."""
-        if state.is_world_process_zero:
-            folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-            write_processor(self._processor, folder)

@@ -7,15 +7,19 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from wav2vec2_conformer.training.report.metrics import format_metric, label_metric
 from wav2vec2_conformer.training.schedule import TrainingClock
 
 logger = logging.getLogger(__name__)
 
 SAMPLE_RATE_HZ = 16_000
 
+# What is told of an evaluation, where a task has it.
+METRICS = ("loss", "wer", "cer", "eer", "frame_error_rate", "accuracy", "macro_f1")
+
 
 class ProgressLog(TrainerCallback):
-    """Log loss, learning rate, speed and time left; after an evaluation, the error rates.
+    """Log loss, learning rate, hours, speed and time left; after an evaluation, its scores.
 
     The speed is seconds of audio per second, evaluations and saving left out. It needs
     `include_num_input_tokens_seen="non_padding"`, which for audio counts samples.
@@ -55,10 +59,12 @@ class ProgressLog(TrainerCallback):
         done = self._clock.progress(state.global_step, state.max_steps)
         left_s = self._clock.elapsed_s * (1 - done) / max(done, 1e-9)
         logger.info(
-            "step %d  %.1f %%  epoch %.2f  loss %.4f  lr %.2e  grad %.2f  %.0fx real time  left %s",
+            "step %d  %.1f %%  epoch %.2f  %.2f h of audio  loss %.4f  lr %.2e  grad %.2f  "
+            "%.0fx real time  left %s",
             state.global_step,
             100 * done,
             state.epoch or 0.0,
+            state.num_input_tokens_seen / SAMPLE_RATE_HZ / 3600,
             logs["loss"],
             logs["learning_rate"],
             logs.get("grad_norm", float("nan")),
@@ -77,12 +83,15 @@ class ProgressLog(TrainerCallback):
     ) -> None:
         """Log a line of evaluation."""
         metrics = metrics or {}
+        scores = [
+            f"{label_metric(name)} {format_metric(name, metrics[f'eval_{name}'])}"
+            for name in METRICS
+            if f"eval_{name}" in metrics
+        ]
         logger.info(
-            "step %d  validation: loss %.4f  WER %.2f %%  CER %.2f %%  in %.0f s",
+            "step %d  validation: %s  in %.0f s",
             state.global_step,
-            metrics.get("eval_loss", float("nan")),
-            100 * metrics.get("eval_wer", float("nan")),
-            100 * metrics.get("eval_cer", float("nan")),
+            "  ".join(scores),
             metrics.get("eval_runtime", float("nan")),
         )
         self._mark(state)

@@ -10,6 +10,9 @@ from transformers.trainer_callback import ExportableState
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.training.saved_state import saved_attributes
 
+# The learning rate as a part of its peak, of updates done and the part of the run that is done.
+Schedule = Callable[[int, float], float]
+
 
 class TrainingClock(TrainerCallback, ExportableState):
     """Measure the time of a run over all its resumptions, and end it at a limit.
@@ -73,13 +76,19 @@ class TrainingClock(TrainerCallback, ExportableState):
         control: TrainerControl,
         **kwargs: Any,  # noqa: ARG002
     ) -> None:
-        """Stop at the limit; at any end ask for the last log line, scores and checkpoint."""
+        """Stop at the limit; at any end ask for the last log line, scores and checkpoint.
+
+        A checkpoint also ends a logging interval, whose sum of losses it does not hold:
+        what is logged after it is then the same in a run that resumes from it.
+        """
         if self.time_limit_s is not None and self.elapsed_s >= self.time_limit_s:
             control.should_training_stop = True
         if control.should_training_stop:
             control.should_log = True
             control.should_evaluate = args.eval_strategy != "no"
             control.should_save = True
+        if control.should_save:
+            control.should_log = True
 
 
 def saved_elapsed_s(state: TrainerState) -> float:
@@ -87,22 +96,59 @@ def saved_elapsed_s(state: TrainerState) -> float:
     return float(saved_attributes(state, TrainingClock).get("elapsed_s", 0.0))
 
 
-def learning_rate_factor(
-    clock: TrainingClock, *, warmup_steps: int, max_steps: int
-) -> Callable[[int], float]:
-    """Return the learning rate, as a part of its peak, as a function of updates done.
+def linear_schedule(warmup_steps: int) -> Schedule:
+    """Return a linear rise over the warm-up and a linear fall to 0 at the end of the run.
 
-    It rises linearly over the warm-up and falls linearly to 0 at the end of the run. A run
-    with a time limit reaches 0 at the limit, however fast the machine is.
+    A run with a time limit reaches 0 at the limit, however fast the machine is.
 
     Args:
-        clock: Tells how much of the run is done.
         warmup_steps: Updates of the warm-up.
-        max_steps: Updates after which the run ends.
     """
 
-    def factor(step: int) -> float:
+    def schedule(step: int, progress: float) -> float:
         warmup = min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
-        return warmup * (1.0 - clock.progress(step, max_steps))
+        return warmup * (1.0 - progress)
 
-    return factor
+    return schedule
+
+
+def tri_stage_schedule(
+    warmup_ratio: float = 0.1,
+    hold_ratio: float = 0.4,
+    *,
+    initial_scale: float = 0.01,
+    final_scale: float = 0.05,
+) -> Schedule:
+    """Return a linear rise, a constant stage, and an exponential fall.
+
+    Paper: Park et al. 2019, "SpecAugment", Section 3.2; the defaults are those of wav2vec
+    2.0's fine-tuning.
+
+    Args:
+        warmup_ratio: Part of the run that is the rise.
+        hold_ratio: Part of the run at the peak. The fall takes what is left.
+        initial_scale: First learning rate as a part of the peak.
+        final_scale: Last learning rate as a part of the peak.
+
+    Raises:
+        InputError: A ratio is negative, they leave nothing for the fall, or a scale is not
+            in (0, 1].
+    """
+    if warmup_ratio < 0 or hold_ratio < 0 or not warmup_ratio + hold_ratio < 1:
+        raise InputError(
+            "the rise and the constant stage must be parts of the run, 0 or more and below 1 "
+            f"together, got {warmup_ratio} and {hold_ratio}"
+        )
+    if not (0 < initial_scale <= 1 and 0 < final_scale <= 1):
+        raise InputError(
+            "the first and last learning rate must be parts of the peak, above 0 and at most "
+            f"1, got {initial_scale} and {final_scale}"
+        )
+
+    def schedule(step: int, progress: float) -> float:  # noqa: ARG001 - the stages are ratios
+        if progress < warmup_ratio:
+            return initial_scale + (1 - initial_scale) * progress / warmup_ratio
+        falling = (progress - warmup_ratio - hold_ratio) / (1 - warmup_ratio - hold_ratio)
+        return final_scale ** max(0.0, falling)
+
+    return schedule

@@ -73,17 +73,13 @@ class SpecAugmentGate(TrainerCallback, ExportableState):
         self.config.apply_spec_augment = True
         logger.info("step %d: loss %.3f, SpecAugment is on from here", state.global_step, loss)
 
-    def on_save(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ARG002
-    ) -> None:
-        """Put what was wanted into the checkpoint, which may be the start of another run."""
-        if not state.is_world_process_zero:
-            return
-        path = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / "config.json"
+    def write_wanted(self, checkpoint: Path) -> None:
+        """Put what was wanted into a checkpoint, which may be the start of another run.
+
+        Args:
+            checkpoint: Folder with a config.json, which is changed.
+        """
+        path = checkpoint / "config.json"
         config = json.loads(path.read_text(encoding="utf-8"))
         config["apply_spec_augment"] = self.is_wanted
         path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

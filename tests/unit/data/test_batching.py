@@ -111,3 +111,26 @@ class _Echo:
 def test_wrong_arguments_are_refused(seconds, budget, message):
     with pytest.raises(InputError, match=message):
         DurationBatchSampler(seconds, budget)
+
+
+@pytest.mark.parametrize("num_processes", [2, 3, 5])
+def test_processes_get_as_many_batches_and_every_clip_comes_once(num_processes):
+    durations = [1.0 + 0.1 * i for i in range(23)]
+    sampler = DurationBatchSampler(durations, 7.0, num_processes=num_processes)
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        batches = list(sampler)
+        assert len(batches) == len(sampler)
+        assert len(batches) % num_processes == 0
+        assert sorted(draw.clip for batch in batches for draw in batch) == list(range(23))
+
+
+def test_fewer_clips_than_processes_are_refused():
+    with pytest.raises(InputError, match="2 clips are too few for 3 processes"):
+        DurationBatchSampler([1.0, 2.0], 10.0, num_processes=3)
+
+
+def test_mean_and_longest_batch_are_known():
+    sampler = DurationBatchSampler([1.0, 1.0, 4.0, 4.0], 8.0)
+    assert sampler.mean_batch_s == pytest.approx(10.0 / len(sampler))
+    assert {draw.clip for draw in sampler.longest_batch} == {2, 3}

@@ -13,6 +13,7 @@ def examples():
         {
             "input_values": (3 * rng.standard_normal(n) + 1).astype(np.float32),
             "labels": np.arange(5, 5 + u),
+            "utterance_id": f"{n}.wav",
         }
         for n, u in [(400, 3), (700, 1), (650, 0)]
     ]
@@ -42,5 +43,11 @@ def test_without_normalization_samples_stay():
 
 
 def test_silence_stays_finite():
-    silent = [{"input_values": np.zeros(400, np.float32), "labels": np.array([5])}]
+    silent = [
+        {
+            "input_values": np.zeros(400, np.float32),
+            "labels": np.array([5]),
+            "utterance_id": "a.wav",
+        }
+    ]
     assert torch.equal(SpeechCollator()(silent)["input_values"], torch.zeros(1, 400))

@@ -10,12 +10,11 @@ from wav2vec2_conformer.data.manifest import Utterance
 from wav2vec2_conformer.errors import ManifestError
 from wav2vec2_conformer.text.vocabulary import LIBRISPEECH_VOCABULARY, build_processor
 from wav2vec2_conformer.training.ctc_data import (
-    CtcExamples,
-    check_has_frames,
     num_frames_needed,
     read_examples,
     select_trainable,
 )
+from wav2vec2_conformer.training.examples import Examples, check_has_frames
 
 
 def count_frames(num_samples):
@@ -23,7 +22,7 @@ def count_frames(num_samples):
 
 
 def examples(*pairs):
-    return CtcExamples(
+    return Examples(
         [Utterance(Path(f"{i}.wav"), duration, "") for i, (duration, _) in enumerate(pairs)],
         [target for _, target in pairs],
     )
@@ -47,7 +46,7 @@ def test_unusable_utterances_are_left_out_and_counted(caplog):
     assert kept.durations_s == [1.0, 0.1]
     for reason in (
         "1 utterances left out: they have no text",
-        "1 utterances left out: they are longer than 20.0 s",
+        "1 utterances left out: they are longer than max_duration_s, 20 s",
         "1 utterances left out: they have fewer frames than their text needs",
         "training: 2 utterances",
     ):

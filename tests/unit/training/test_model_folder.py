@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import Wav2Vec2Processor
 
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
@@ -77,12 +77,43 @@ def test_unknown_dtype_is_refused(model, processor, tmp_path):
         save_model_folder(model, processor, tmp_path / "final", "int8")
 
 
-def test_latest_checkpoint_is_the_last_complete_one(tmp_path):
-    assert latest_checkpoint(tmp_path / "none") is None
-    for step, state in [(90, "{}"), (100, "{}"), (110, '{"global'), (120, None)]:
+def test_a_model_without_a_vocabulary_has_a_feature_extractor_alone(model, processor, tmp_path):
+    folder = save_model_folder(model, processor.feature_extractor, tmp_path / "final", "float32")
+    assert {p.name for p in folder.iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "preprocessor_config.json",
+    }
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    """Return two folders with the kinds of files that a checkpoint has."""
+    for step in (90, 100):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
-        if state is not None:
-            (folder / "trainer_state.json").write_text(state)
+        (folder / "trainer_state.json").write_text("{}")
+        save_file({"weight": torch.ones(100)}, folder / "model.safetensors")
+        torch.save({"state": torch.ones(100)}, folder / "optimizer.pt")
     (tmp_path / "checkpoint-best").mkdir()
-    assert latest_checkpoint(tmp_path) == tmp_path / "checkpoint-100"
+    return tmp_path
+
+
+def test_latest_checkpoint_has_the_most_updates(checkpoints, tmp_path):
+    assert latest_checkpoint(tmp_path / "none") is None
+    assert latest_checkpoint(checkpoints) == checkpoints / "checkpoint-100"
+
+
+@pytest.mark.parametrize("name", ["trainer_state.json", "model.safetensors", "optimizer.pt"])
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.99])
+def test_a_checkpoint_with_a_file_cut_short_is_passed_over(checkpoints, name, part, caplog):
+    file = checkpoints / "checkpoint-100" / name
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(part * len(whole))])
+    assert latest_checkpoint(checkpoints) == checkpoints / "checkpoint-90"
+    assert f"checkpoint-100 is passed over: {name} is missing or damaged" in caplog.text
+
+
+def test_a_checkpoint_without_the_trainers_state_is_passed_over(checkpoints):
+    (checkpoints / "checkpoint-100" / "trainer_state.json").unlink()
+    assert latest_checkpoint(checkpoints) == checkpoints / "checkpoint-90"

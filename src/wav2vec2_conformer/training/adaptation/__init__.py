@@ -1,0 +1,1 @@
+"""Training a few new weights on a base model that stays as it is."""

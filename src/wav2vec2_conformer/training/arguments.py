@@ -1,0 +1,148 @@
+"""Settings of a run to transformers' `TrainingArguments`."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainingArguments
+
+from wav2vec2_conformer.data.batching import DurationBatchSampler
+from wav2vec2_conformer.errors import InputError, MissingExtraError
+from wav2vec2_conformer.training.report_targets import check_report_target, split_report_targets
+
+# With a time limit alone, the number of updates is not known: more than any run makes.
+UNLIMITED_STEPS = 10_000_000
+
+
+def check_extras(report_to: str) -> None:
+    """Check that what training needs is installed.
+
+    Args:
+        report_to: Where metrics go.
+
+    Raises:
+        InputError: There is no such place.
+        MissingExtraError: accelerate is not installed, or what brings metrics there.
+    """
+    if importlib.util.find_spec("accelerate") is None:
+        raise MissingExtraError("training", "accelerate", "train")
+    check_report_target(report_to)
+
+
+def check_run(settings: Any) -> None:
+    """Check the settings of a run that every task has.
+
+    Args:
+        settings: Of a fine-tuning or pre-training run.
+
+    Raises:
+        InputError: One is missing, or two contradict each other.
+    """
+    if isinstance(settings.train, str | Path):
+        raise InputError(f"train must be a list of data sets, got {settings.train!r} by itself")
+    if not settings.train:
+        raise InputError("give training data (train)")
+    if settings.output_dir is None:
+        raise InputError("give a folder for the checkpoints and the final model (output_dir)")
+    if settings.max_steps is not None and settings.num_train_epochs is not None:
+        raise InputError(
+            f"give max_steps ({settings.max_steps}) or num_train_epochs "
+            f"({settings.num_train_epochs:g}), not both"
+        )
+    ends = ("max_steps", "num_train_epochs", "time_limit_minutes")
+    if all(getattr(settings, name) is None for name in ends):
+        raise InputError(f"nothing ends the run: give {', '.join(ends[:2])} or {ends[2]}")
+    for name in (*ends[:2], "update_seconds"):
+        value = getattr(settings, name)
+        if value is not None and not value > 0:
+            raise InputError(f"{name} must be positive, got {value}")
+    if settings.load_best_model_at_end and settings.valid is None:
+        raise InputError("load_best_model_at_end needs validation data (valid)")
+
+
+def build_arguments(settings: Any, **more: Any) -> TrainingArguments:
+    """Return the trainer's arguments.
+
+    Args:
+        settings: Of a fine-tuning or pre-training run.
+        **more: Further arguments, which the task decides.
+
+    Raises:
+        InputError: They contradict each other.
+    """
+    has_valid = settings.valid is not None
+    max_steps = settings.max_steps
+    if max_steps is None:
+        max_steps = UNLIMITED_STEPS if settings.num_train_epochs is None else -1
+    values: dict[str, Any] = {
+        "output_dir": str(settings.output_dir),
+        "max_steps": max_steps,
+        "num_train_epochs": settings.num_train_epochs or 1.0,
+        "learning_rate": settings.learning_rate,
+        "warmup_steps": settings.warmup_steps,
+        "weight_decay": settings.weight_decay,
+        "adam_beta2": settings.adam_beta2,
+        "max_grad_norm": settings.max_grad_norm,
+        "optim": "adamw_torch_fused",
+        "gradient_accumulation_steps": settings.gradient_accumulation_steps,
+        "bf16": settings.bf16,
+        "use_cpu": settings.use_cpu or not torch.accelerator.is_available(),
+        "seed": settings.seed,
+        "logging_steps": settings.logging_steps,
+        "eval_strategy": "steps" if has_valid else "no",
+        "eval_steps": settings.eval_steps,
+        "save_strategy": "steps",
+        "save_steps": settings.save_steps,
+        "save_total_limit": settings.save_total_limit,
+        "load_best_model_at_end": settings.load_best_model_at_end,
+        "dataloader_num_workers": settings.num_workers,
+        "dataloader_pin_memory": torch.accelerator.is_available(),
+        # Counts samples of audio.
+        "include_num_input_tokens_seen": "non_padding",
+        "label_names": ["labels"],
+        # Our batches are of different sizes; the sampler gives each process as many.
+        "accelerator_config": {"even_batches": False},
+        "report_to": split_report_targets(settings.report_to) or "none",
+        "disable_tqdm": True,
+    }
+    try:
+        arguments = TrainingArguments(**values | more | dict(settings.trainer_arguments))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"TrainingArguments: {' '.join(str(error).split())}") from error
+    if settings.time_limit_minutes is not None and arguments.world_size > 1:
+        raise InputError(
+            "time_limit_minutes works for a single process, as the clocks of several do not "
+            f"agree on the last update; got {arguments.world_size} processes. Use max_steps"
+        )
+    return arguments
+
+
+def accumulate_to(
+    arguments: TrainingArguments, sampler: DurationBatchSampler, update_seconds: float | None
+) -> None:
+    """Set how many batches an update accumulates, so that it hears so much audio.
+
+    Args:
+        arguments: Of the trainer; changed.
+        sampler: Batches of the training set.
+        update_seconds: Seconds of audio in an update on all devices; None leaves it.
+    """
+    if update_seconds is not None:
+        per_round_s = sampler.mean_batch_s * arguments.world_size
+        arguments.gradient_accumulation_steps = max(1, round(update_seconds / per_round_s))
+
+
+def limit_batch(
+    arguments: TrainingArguments, batch_seconds: float, update_seconds: float | None
+) -> float:
+    """Return the seconds of audio in a batch of one device, no more than its part of an update.
+
+    Args:
+        arguments: Of the trainer.
+        batch_seconds: What fits into a device.
+        update_seconds: Seconds of audio in an update on all devices; None for no such limit.
+    """
+    if update_seconds is None:
+        return batch_seconds
+    return min(batch_seconds, update_seconds / arguments.world_size)

@@ -1,0 +1,68 @@
+"""What the model said of some validation utterances, kept for the report."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from wav2vec2_conformer.data.whole_file import write_whole
+
+EXAMPLE_FILE = "examples.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TextExample:
+    """One utterance.
+
+    Attributes:
+        reference: What was said, or the right class.
+        hypothesis: What the model said.
+        name: Of the utterance, "" if not known.
+    """
+
+    reference: str
+    hypothesis: str
+    name: str = ""
+
+
+def write_examples(
+    run_dir: str | Path,
+    references: Sequence[str],
+    hypotheses: Sequence[str],
+    names: Sequence[str] = (),
+    *,
+    max_examples: int = 20,
+) -> Path:
+    """Write some of an evaluation's results into the folder of a run, in place of older ones.
+
+    They are spread evenly over the set, so each evaluation shows the same utterances.
+
+    Args:
+        run_dir: Folder of the run.
+        references: What was said.
+        hypotheses: What the model said, as many.
+        names: Of the utterances; may be left out.
+        max_examples: So many at most.
+
+    Returns:
+        The file, `examples.json`.
+    """
+    num_shown = min(max_examples, len(references))
+    places = [(2 * i + 1) * len(references) // (2 * num_shown) for i in range(num_shown)]
+    examples = [
+        TextExample(references[i], hypotheses[i], names[i] if names else "") for i in places
+    ]
+    path = Path(run_dir) / EXAMPLE_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_whole(path) as temporary:
+        text = json.dumps([asdict(example) for example in examples], ensure_ascii=False, indent=1)
+        temporary.write_text(f"{text}\n", encoding="utf-8")
+    return path
+
+
+def read_examples(run_dir: str | Path) -> list[TextExample]:
+    """Return the examples of a run, none if it has written none."""
+    path = Path(run_dir) / EXAMPLE_FILE
+    if not path.is_file():
+        return []
+    return [TextExample(**fields) for fields in json.loads(path.read_text(encoding="utf-8"))]

@@ -1,0 +1,126 @@
+"""The task of telling speakers apart: an x-vector model and speech of known speakers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from transformers import EvalPrediction
+
+from wav2vec2_conformer.data.collation import stack_targets
+from wav2vec2_conformer.data.manifest import Utterance
+from wav2vec2_conformer.errors import InputError, ManifestError
+from wav2vec2_conformer.evaluation.verification import compute_eer, compute_error_curve
+from wav2vec2_conformer.models.xvector import Wav2Vec2ConformerForXVector
+from wav2vec2_conformer.training.examples import (
+    Examples,
+    check_has_frames,
+    read_all,
+    select_examples,
+    too_short,
+)
+from wav2vec2_conformer.training.settings import FinetuneSettings
+from wav2vec2_conformer.training.starting_model import (
+    build_starting_model,
+    name_outputs,
+    read_feature_extractor,
+    read_starting_config,
+)
+from wav2vec2_conformer.training.task import PreparedTask
+
+# Pairs of validation clips that are scored; of more, so many are drawn.
+MAX_TRIALS = 200_000
+
+
+def prepare_xvector(settings: FinetuneSettings) -> PreparedTask:
+    """Return the model and the clips of each speaker.
+
+    Training speakers are classes of the AM-softmax loss. Validation speakers are best others:
+    all pairs of their clips are trials, scored by the cosine of the embeddings.
+
+    Raises:
+        CheckpointError: `model` is no checkpoint.
+        InputError: Settings contradict each other.
+        ManifestError: A data set cannot be used.
+    """
+    utterances = read_all(settings.train)
+    speakers = sorted({read_speaker(utterance) for utterance in utterances})
+    if len(speakers) == 1:
+        raise InputError(
+            f"all training clips are of the speaker {speakers[0]!r}: there is nobody to tell apart"
+        )
+    config = read_starting_config(settings.model, settings.config, settings.model_config)
+    config.update(name_outputs(speakers))
+    extractor = read_feature_extractor(settings.model)
+    model = build_starting_model(Wav2Vec2ConformerForXVector, settings.model, config)
+    count_frames = PreparedTask.frame_counter(model)
+    examples = _number_speakers(utterances, speakers)
+    valid = None
+    if settings.valid is not None:
+        held_out = read_all([settings.valid])
+        valid = _number_speakers(held_out, sorted({read_speaker(u) for u in held_out}))
+        check_has_frames(valid, count_frames)
+        _check_trials(valid)
+    return PreparedTask(
+        model=model,
+        preprocessing=extractor,
+        train=select_examples(
+            examples,
+            max_duration_s=settings.max_duration_s,
+            also=[too_short(examples, count_frames, 1 + settings.speed_perturbation)],
+        ),
+        valid=valid,
+        collate_labels=stack_targets,
+        predict=predict_embeddings,
+        metrics=compute_trial_metrics,
+        best_metric="eer",
+        greater_is_better=False,
+        has_eval_loss=False,  # the loss knows training speakers alone
+    )
+
+
+def read_speaker(utterance: Utterance) -> str:
+    """Return who speaks.
+
+    Raises:
+        ManifestError: The data set does not say it.
+    """
+    if utterance.speaker is None:
+        raise ManifestError(f"{utterance.audio_path}: has no speaker; expected a key speaker")
+    return utterance.speaker
+
+
+def _number_speakers(utterances: list[Utterance], speakers: list[str]) -> Examples:
+    numbers = {name: i for i, name in enumerate(speakers)}
+    return Examples(utterances, [np.asarray(numbers[read_speaker(u)]) for u in utterances])
+
+
+def _check_trials(valid: Examples) -> None:
+    counts = np.bincount(np.asarray(valid.targets))
+    if len(counts) == 1 or counts.max() == 1:
+        raise ManifestError(
+            "the validation data needs at least two speakers, one of them with two clips, for "
+            f"pairs of one and of two speakers; got {len(counts)} speakers, at most "
+            f"{counts.max()} clips each"
+        )
+
+
+def predict_embeddings(model: Any, inputs: Mapping[str, Any], outputs: Any) -> Tensor:  # noqa: ARG001
+    """Return the embeddings [B, D], as `Verifier` compares them."""
+    return outputs.embeddings
+
+
+def compute_trial_metrics(prediction: EvalPrediction) -> dict[str, float]:
+    """Return the equal error rate of pairs of validation clips."""
+    embeddings = np.asarray(prediction.predictions, dtype=np.float64)
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True).clip(min=1e-12)
+    speakers = np.asarray(prediction.label_ids).reshape(-1)
+    first, second = np.triu_indices(len(speakers), k=1)
+    if len(first) > MAX_TRIALS:
+        drawn = np.random.default_rng(0).choice(len(first), MAX_TRIALS, replace=False)
+        first, second = first[drawn], second[drawn]
+    is_target = speakers[first] == speakers[second]
+    if is_target.all() or not is_target.any():
+        return {}  # by chance no pair of one kind was drawn
+    scores = np.einsum("nd,nd->n", embeddings[first], embeddings[second])
+    return {"eer": compute_eer(compute_error_curve(scores, is_target.tolist()))[0]}

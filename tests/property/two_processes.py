@@ -1,0 +1,248 @@
+"""Training in one or more processes, for test_distributed.py: `torchrun two_processes.py FOLDER`.
+
+Each part writes what it found into FOLDER, one file for each process.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.fsdp import fully_shard
+from transformers import TrainingArguments
+
+from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
+from wav2vec2_conformer.data.batching import DurationBatchSampler
+from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
+from wav2vec2_conformer.nn.normalization import MaskedBatchNorm1d
+from wav2vec2_conformer.training.distributed_batch_norm import synchronize_batch_norms
+from wav2vec2_conformer.training.distributed_model import whole_model
+from wav2vec2_conformer.training.distributed_skipping import SkippedUpdates
+from wav2vec2_conformer.training.schedule import TrainingClock
+from wav2vec2_conformer.training.speech_trainer import SpeechTrainer
+
+NUM_PROCESSES = 2
+DURATIONS_S = [0.3 + 0.04 * i for i in range(11)]
+BAD_CLIP = 4
+NO_DROPOUT = dict.fromkeys(
+    (
+        "hidden_dropout",
+        "activation_dropout",
+        "attention_dropout",
+        "conformer_conv_dropout",
+        "final_dropout",
+        "feat_proj_dropout",
+        "layerdrop",
+    ),
+    0.0,
+)
+
+
+class Clips(torch.utils.data.Dataset):
+    """Noise with labels; one clip may have more labels than frames."""
+
+    def __init__(self, *, has_bad_clip=False):
+        self.has_bad_clip = has_bad_clip
+        self.drawn = []
+
+    def __len__(self):
+        return len(DURATIONS_S)
+
+    def __getitem__(self, draw):
+        index = draw[1]
+        self.drawn.append(tuple(draw))
+        generator = torch.Generator().manual_seed(index)
+        num_labels = 60 if self.has_bad_clip and index == BAD_CLIP else 4
+        return (
+            torch.randn(int(16_000 * DURATIONS_S[index]), generator=generator),
+            torch.randint(3, 12, (num_labels,), generator=generator),
+        )
+
+
+def collate(examples):
+    waveforms, labels = zip(*examples, strict=True)
+    return {
+        "input_values": nn.utils.rnn.pad_sequence(waveforms, batch_first=True),
+        "attention_mask": nn.utils.rnn.pad_sequence(
+            [torch.ones(len(w), dtype=torch.long) for w in waveforms], batch_first=True
+        ),
+        "labels": nn.utils.rnn.pad_sequence(labels, batch_first=True, padding_value=-100),
+    }
+
+
+def build_model(**settings):
+    torch.manual_seed(0)
+    config = {
+        "vocab_size": 12,
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 20,
+        "conv_dim": (8,) * 7,
+        "conv_depthwise_kernel_size": 5,
+        "num_conv_pos_embeddings": 4,
+        "num_conv_pos_embedding_groups": 2,
+        "mask_time_length": 2,
+        "ctc_loss_reduction": "mean",
+        "apply_spec_augment": False,
+        **NO_DROPOUT,
+    }
+    return Wav2Vec2ConformerForCTC(Wav2Vec2ConformerConfig(**config | settings))
+
+
+def train(folder, model=None, *, has_bad_clip=False, max_steps=5, sync_batch_norm=False, **more):
+    """Train with the trainer; return it and its data."""
+    model = build_model() if model is None else model
+    num_processes = int(os.environ.get("WORLD_SIZE", "1"))
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        max_steps=max_steps,
+        learning_rate=1e-2,
+        gradient_accumulation_steps=NUM_PROCESSES // num_processes,
+        use_cpu=True,
+        report_to="none",
+        save_strategy="no",
+        optim="adamw_torch",
+        weight_decay=0.1,
+        label_names=["labels"],
+        disable_tqdm=True,
+        accelerator_config={"even_batches": False},
+        **more,
+    )
+    data = Clips(has_bad_clip=has_bad_clip)
+    clock = TrainingClock(None)
+    trainer = SpeechTrainer(
+        model=model,
+        args=arguments,
+        data_collator=collate,
+        train_dataset=data,
+        train_sampler=DurationBatchSampler(
+            DURATIONS_S, 1.3, num_processes=NUM_PROCESSES, shortest_first_epochs=0
+        ),
+        eval_dataset=Clips(),
+        eval_sampler=DurationBatchSampler(
+            DURATIONS_S, 1.3, shuffle=False, num_processes=num_processes
+        ),
+        predict=lambda model, inputs, outputs: outputs.logits.argmax(-1),  # noqa: ARG005
+        compute_metrics=count_clips,
+        clock=clock,
+        callbacks=[clock],
+        sync_batch_norm=sync_batch_norm,
+    )
+    trainer.train()
+    return trainer, data
+
+
+def count_clips(prediction):
+    """What an evaluation saw: its clips, and a sum that depends on each of them."""
+    labels = prediction.label_ids
+    return {"clips": len(labels), "labels": int(labels[labels >= 0].sum())}
+
+
+def state_of(model):
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def run_equal_training(folder):
+    """The run that one process repeats with accumulation."""
+    trainer, data = train(folder / "equal")
+    return {
+        "state": state_of(trainer.model),
+        "drawn": data.drawn,
+        "metrics": trainer.evaluate(),
+        "wrapper": type(trainer.model_wrapped).__name__,
+        "finds_unused": trainer.model_wrapped.find_unused_parameters,
+    }
+
+
+def run_random_training(folder):
+    """All that can leave a process waiting: layer drop, masks, checkpointing, shared norms."""
+    model = build_model(layerdrop=0.5, hidden_dropout=0.1, mask_time_prob=0.3)
+    model.save_pretrained(folder / "start")  # by the first process
+    dist.barrier()
+    model = Wav2Vec2ConformerForCTC.from_pretrained(folder / "start")  # thaws what was frozen
+    model.config.apply_spec_augment = True
+    trainer, _ = train(
+        folder / "random", model, sync_batch_norm=True, activation_checkpointing=True
+    )
+    return {"state": state_of(trainer.model)}
+
+
+def run_training_with_bad_clip(folder):
+    trainer, data = train(folder / "bad", has_bad_clip=True, max_steps=3)
+    (skipped,) = [o for o in trainer.observers if isinstance(o, SkippedUpdates)]
+    return {
+        "state": state_of(trainer.model),
+        "num_skipped": skipped.num_skipped,
+        "met": any(index == BAD_CLIP for _, index in data.drawn),
+    }
+
+
+def run_batch_norm(rank):
+    """Half a padded batch in each process; test_distributed.py takes the whole."""
+    whole, mask = batch_norm_input()
+    model = nn.Sequential(MaskedBatchNorm1d(3))
+    synchronize_batch_norms(model)
+    part = slice(2 * rank, 2 * rank + 2)
+    x = whole[part].requires_grad_()
+    y = model[0](x, mask[part])
+    (y.masked_fill(mask[part][:, None], 0.0) ** 3).sum().backward()
+    return {
+        "output": y.detach(),
+        "input_gradient": x.grad,
+        "weight_gradient": model[0].weight.grad,
+        "state": state_of(model[0]),
+    }
+
+
+def batch_norm_input():
+    generator = torch.Generator().manual_seed(0)
+    mask = torch.arange(7) >= torch.tensor([7, 4, 2, 6])[:, None]
+    return torch.randn(4, 3, 7, generator=generator) * 2 + 1, mask
+
+
+def run_sharded_training(folder, rank):
+    """FSDP2 by block, then one file that a single process loads."""
+    model = build_model()
+    for layer in model.wav2vec2_conformer.encoder.layers:
+        fully_shard(layer)
+    fully_shard(model)
+    part = sum(p.to_local().numel() for p in model.parameters())
+    model.activation_checkpointing_enable()
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+    for step in range(3):
+        optimizer.zero_grad()
+        step_batch(model, 2 * step + rank).backward()
+        optimizer.step()
+    whole = whole_model(model)
+    if rank == 0:
+        whole.save_pretrained(folder / "sharded")
+    return {"part": part}
+
+
+def step_batch(model, number):
+    """Return the loss of a batch of clips of one length, so that no padding differs."""
+    generator = torch.Generator().manual_seed(number)
+    waveforms = torch.randn(2, 6_000, generator=generator)
+    labels = torch.randint(3, 12, (2, 4), generator=generator)
+    return model.train()(waveforms, labels=labels).loss
+
+
+def main(folder):
+    rank = int(os.environ["RANK"])
+    results = {
+        "equal": run_equal_training(folder),
+        "random": run_random_training(folder),
+        "bad": run_training_with_bad_clip(folder),
+        "batch_norm": run_batch_norm(rank),
+        "sharded": run_sharded_training(folder, rank),
+    }
+    torch.save(results, folder / f"results-{rank}.pt")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(Path(sys.argv[1]))
