@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wav2vec2_conformer.audio import load_audio
+from wav2vec2_conformer.audio.cepstra import summarize_cepstra
 from wav2vec2_conformer.evaluation.verification import (
     compute_eer,
     compute_error_curve,
@@ -25,23 +26,6 @@ from wav2vec2_conformer.evaluation.verification import (
 )
 from wav2vec2_conformer.inference.embedder import Embedder
 from wav2vec2_conformer.inference.transcript import Failure
-
-SAMPLE_RATE_HZ = 16_000
-WINDOW, HOP, NUM_MELS, NUM_CEPSTRA = 400, 160, 40, 20
-
-
-def mfcc_statistics(waveform: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return mean and deviation of 20 cepstral coefficients, shape (40,)."""
-    windows = np.lib.stride_tricks.sliding_window_view(waveform, WINDOW)[::HOP]
-    power = np.abs(np.fft.rfft(windows * np.hamming(WINDOW), 512)) ** 2
-    mel = np.linspace(0, 2595 * np.log10(1 + SAMPLE_RATE_HZ / 2 / 700), NUM_MELS + 2)
-    edges = 700 * (10 ** (mel / 2595) - 1)
-    hz = np.linspace(0, SAMPLE_RATE_HZ / 2, power.shape[1])
-    filters = np.array([np.interp(hz, edges[i : i + 3], [0.0, 1.0, 0.0]) for i in range(NUM_MELS)])
-    log_mels = np.log(power @ filters.T + 1e-10)
-    angles = np.pi / NUM_MELS * np.outer(np.arange(NUM_CEPSTRA), np.arange(NUM_MELS) + 0.5)
-    cepstra = log_mels @ np.cos(angles).T
-    return np.concatenate((cepstra.mean(axis=0), cepstra.std(axis=0)))
 
 
 def standardize(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -81,7 +65,7 @@ def main() -> None:
             raise result.error
         layers.append(result.vector)
     systems = {f"layer {i}": np.array(layers)[:, i] for i in range(embedder.num_layers + 1)}
-    mfccs = np.array([mfcc_statistics(load_audio(path)) for path in paths])
+    mfccs = np.array([summarize_cepstra(load_audio(path)) for path in paths])
     systems["MFCC"] = mfccs
     # Cosines of raw cepstra hear little but loudness: the fairer rival.
     systems["MFCC, standardized over the test"] = standardize(mfccs)

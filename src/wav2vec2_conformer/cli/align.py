@@ -1,9 +1,7 @@
 """`wav2vec2-conformer align`: audio and its text to times."""
 
 import json
-import sys
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -21,6 +19,16 @@ from wav2vec2_conformer.cli.format_flags import (
     format_names,
     format_options,
 )
+from wav2vec2_conformer.cli.model_flags import (
+    AudioFiles,
+    BatchSeconds,
+    ComputeType,
+    Device,
+    ModelName,
+    Quiet,
+    silence_loading,
+)
+from wav2vec2_conformer.cli.result_loop import add_unwritten, iter_results
 from wav2vec2_conformer.cli.transcript_files import Output, plan_stems, write_text
 
 if TYPE_CHECKING:
@@ -32,10 +40,7 @@ _DEFAULT_UNITS = {"srt": "segment", "vtt": "segment", "tsv": "segment", "ctm": "
 
 
 def align(
-    files: Annotated[
-        list[str] | None,
-        typer.Argument(help="Audio files, folders of audio files, or - for standard input."),
-    ] = None,
+    files: AudioFiles = None,
     *,
     text: Annotated[
         list[str] | None,
@@ -48,15 +53,7 @@ def align(
         Path | None,
         typer.Option(help="Audio and texts together (JSON Lines: audio_filepath, duration, text)."),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            help="Checkpoint folder or hub name.",
-            show_default="bundled English model",
-        ),
-    ] = None,
+    model: ModelName = None,
     star: Annotated[
         Literal["segments", "words", "none"],
         typer.Option(help="Where there may be speech that the text lacks: around each of these."),
@@ -65,14 +62,10 @@ def align(
         float,
         typer.Option(min=0.0, help="What a frame of such speech costs (natural logarithm)."),
     ] = 1.0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    compute_type: Annotated[
-        Literal["float32", "bfloat16", "float16"], typer.Option(help="Precision of the model.")
-    ] = "float32",
-    batch_seconds: Annotated[
-        float, typer.Option(min=1.0, help="Seconds of audio in the model at once.")
-    ] = 60.0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    device: Device = "auto",
+    compute_type: ComputeType = "float32",
+    batch_seconds: BatchSeconds = 60.0,
+    quiet: Quiet = False,
     output_dir: Annotated[
         Path | None,
         typer.Option(
@@ -123,12 +116,9 @@ def align(
         raise typer.BadParameter(f"--report: {report} is a folder, or in none.")
     inputs = choose_inputs(files or [], text or [], manifest)
     output.check(len(inputs))
-    from transformers.utils import logging
-
     from wav2vec2_conformer.inference.aligner import Aligner
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    silence_loading()
     aligner = Aligner.from_pretrained(model, device=device, compute_type=compute_type)
     failed: list[FailedInput] = []
     summaries = []
@@ -169,34 +159,21 @@ def _iter_aligned(
         is_quiet: Shows no progress.
         options: As `Aligner.align` takes them.
     """
-    from wav2vec2_conformer.audio import TruncatedAudioWarning, read_duration
-    from wav2vec2_conformer.cli.progress import AudioProgress
     from wav2vec2_conformer.errors import Wav2Vec2ConformerError
+    from wav2vec2_conformer.inference.transcript import Failure
 
-    is_shown = not is_quiet and sys.stderr.isatty()
-    total_s = sum(read_duration(pair.source) or 0.0 for pair in inputs) if is_shown else None
-    with (
-        warnings.catch_warnings(record=True) as caught,
-        AudioProgress(len(inputs), total_s, is_shown=is_shown) as progress,
-    ):
-        warnings.simplefilter("always", TruncatedAudioWarning)
+    def run(on_progress: Callable[[float], None]) -> "Iterator[tuple[int, Alignment | Failure]]":
         for number, pair in enumerate(inputs):
             try:
                 alignment = aligner.align(
-                    pair.source, pair.read_text(), on_progress=progress.add_audio, **options
+                    pair.source, pair.read_text(), on_progress=on_progress, **options
                 )
             except Wav2Vec2ConformerError as error:
-                reason = str(error)
-                if pair.source not in reason:
-                    reason = f"{pair.source}: {reason}"
-                failed.append(FailedInput(pair.source, type(error).__name__, reason))
-                continue
-            finally:
-                progress.add_file()
-                for warning in caught:
-                    typer.echo(f"warning: {warning.message}", err=True)
-                caught.clear()
-            yield number, alignment
+                yield number, Failure(pair.source, error)
+            else:
+                yield number, alignment
+
+    return iter_results(run, [pair.source for pair in inputs], failed, is_quiet=is_quiet)
 
 
 def _deliver(
@@ -217,8 +194,7 @@ def _deliver(
         try:
             one.write(result, stem)
         except OSError as error:
-            reason = f"{alignment.source}: cannot write into {one.folder}: {error.strerror}."
-            failed.append(FailedInput(alignment.source, type(error).__name__, reason))
+            add_unwritten(failed, alignment.source, f"into {one.folder}", error)
             return False
     return True
 

@@ -1,9 +1,7 @@
 """`wav2vec2-conformer classify`: audio files to labels, and how often those are right."""
 
 import json
-import sys
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,6 +15,17 @@ from wav2vec2_conformer.cli.failed_inputs import (
     report_failures,
     write_failures,
 )
+from wav2vec2_conformer.cli.model_flags import (
+    AudioFiles,
+    BatchSeconds,
+    ComputeType,
+    Device,
+    Failures,
+    Quiet,
+    check_failures_path,
+    silence_loading,
+)
+from wav2vec2_conformer.cli.result_loop import add_unwritten, iter_results
 from wav2vec2_conformer.cli.transcript_files import plan_stems
 
 if TYPE_CHECKING:
@@ -25,15 +34,9 @@ if TYPE_CHECKING:
     from wav2vec2_conformer.inference.classification import Classification
     from wav2vec2_conformer.inference.classifier import Classifier
 
-    # Takes a function to call with the seconds of audio done; gives number and result.
-    Run = Callable[[Callable[[float], None]], Iterable[tuple[int, Classification | Failure]]]
-
 
 def classify(
-    files: Annotated[
-        list[str] | None,
-        typer.Argument(help="Audio files, folders of audio files, or - for standard input."),
-    ] = None,
+    files: AudioFiles = None,
     *,
     model: Annotated[
         str | None,
@@ -41,7 +44,7 @@ def classify(
             "-m",
             "--model",
             help="Checkpoint folder or hub name, with a classification head.",
-            show_default="none is bundled",
+            show_default="bundled head for spoken digits",
         ),
     ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="Labels to show, most probable first.")] = 5,
@@ -54,17 +57,13 @@ def classify(
             help="From the start of a window to the next.", show_default="a window's length"
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    compute_type: Annotated[
-        Literal["float32", "bfloat16", "float16"], typer.Option(help="Precision of the model.")
-    ] = "float32",
-    batch_seconds: Annotated[
-        float, typer.Option(min=1.0, help="Seconds of audio in the model at once.")
-    ] = 60.0,
+    device: Device = "auto",
+    compute_type: ComputeType = "float32",
+    batch_seconds: BatchSeconds = 60.0,
     demo: Annotated[
         bool, typer.Option("--demo", help="Classify the clips in the package.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    quiet: Quiet = False,
     output_dir: Annotated[
         Path | None,
         typer.Option(
@@ -82,13 +81,7 @@ def classify(
         bool,
         typer.Option("--windows", help="The scores of each window too.", rich_help_panel="Output"),
     ] = False,
-    failures: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write a line of JSON for each input that failed into this file.",
-            rich_help_panel="Output",
-        ),
-    ] = None,
+    failures: Failures = None,
     manifest: Annotated[
         Path | None,
         typer.Option(
@@ -155,7 +148,7 @@ def classify(
                 )
             )
 
-        for number, result in _iter_results(run, sources, failed, is_quiet=quiet):
+        for number, result in iter_results(run, sources, failed, is_quiet=quiet):
             name = result.source if len(sources) > 1 else None
             _deliver(output, result, stems[number], failed, name=name)
     if failures is not None:
@@ -175,51 +168,21 @@ def _check_options(
         raise typer.BadParameter("--manifest names the files; name no others beside it.")
     if confusion is not None and manifest is None:
         raise typer.BadParameter("--confusion draws the errors on a test set: give --manifest.")
-    for flag, path in (("--failures", failures), ("--confusion", confusion)):
-        if path is not None and not path.parent.is_dir():
-            raise typer.BadParameter(f"{flag}: there is no folder {path.parent}.")
+    check_failures_path(failures)
+    if confusion is not None and not confusion.parent.is_dir():
+        raise typer.BadParameter(f"--confusion: there is no folder {confusion.parent}.")
 
 
 def _load(
     model: str | None, *, device: str, compute_type: str, window_s: float, hop_s: float | None
 ) -> "Classifier":
     """Load a model without transformers' messages about it."""
-    from transformers.utils import logging
-
     from wav2vec2_conformer.inference.classifier import Classifier
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    silence_loading()
     return Classifier.from_pretrained(
         model, device=device, compute_type=compute_type, window_s=window_s, hop_s=hop_s
     )
-
-
-def _iter_results(
-    run: "Run", sources: Sequence[str], failed: list[FailedInput], *, is_quiet: bool
-) -> "Iterator[tuple[int, Classification]]":
-    """Yield the results of sources under a progress bar; add what fails to `failed`."""
-    from wav2vec2_conformer.audio import TruncatedAudioWarning, read_duration
-    from wav2vec2_conformer.cli.progress import AudioProgress
-    from wav2vec2_conformer.inference import Failure
-
-    is_shown = not is_quiet and sys.stderr.isatty()
-    total_s = sum(read_duration(source) or 0.0 for source in sources) if is_shown else None
-    with (
-        warnings.catch_warnings(record=True) as caught,
-        AudioProgress(len(sources), total_s, is_shown=is_shown) as progress,
-    ):
-        warnings.simplefilter("always", TruncatedAudioWarning)
-        for number, result in run(progress.add_audio):
-            progress.add_file()
-            for warning in caught:
-                typer.echo(f"warning: {warning.message}", err=True)
-            caught.clear()
-            if isinstance(result, Failure):
-                kind = type(result.error).__name__
-                failed.append(FailedInput(result.source, kind, str(result.error)))
-                continue
-            yield number, result
 
 
 def _deliver(
@@ -233,8 +196,7 @@ def _deliver(
     try:
         output.deliver(result, stem, name=name)
     except OSError as error:
-        reason = f"{result.source}: cannot write into {output.folder}: {error.strerror}."
-        failed.append(FailedInput(result.source, type(error).__name__, reason))
+        add_unwritten(failed, result.source, f"into {output.folder}", error)
 
 
 def _score_test_set(
@@ -276,7 +238,7 @@ def _score_test_set(
         )
 
     results = {}
-    for number, result in _iter_results(run, sources, failed, is_quiet=is_quiet):
+    for number, result in iter_results(run, sources, failed, is_quiet=is_quiet):
         results[number] = result
         if output.folder is not None:
             _deliver(output, keep_best(result, top_k), stems[number], failed, name=None)

@@ -1,8 +1,6 @@
 """`wav2vec2-conformer embed`: audio files to vectors."""
 
-import sys
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,33 +8,42 @@ import typer
 
 from wav2vec2_conformer.cli.audio_files import choose_sources
 from wav2vec2_conformer.cli.failed_inputs import FailedInput, report_failures, write_failures
+from wav2vec2_conformer.cli.model_flags import (
+    AnyModelName,
+    AudioFiles,
+    BatchSeconds,
+    ComputeType,
+    ContextSeconds,
+    Device,
+    Failures,
+    Quiet,
+    WindowSeconds,
+    check_failures_path,
+    silence_loading,
+)
+from wav2vec2_conformer.cli.result_loop import add_unwritten, iter_results
 from wav2vec2_conformer.cli.transcript_files import make_folder, plan_stems
 
 if TYPE_CHECKING:
     from wav2vec2_conformer.formats.embedding_files import EmbeddingFormat
     from wav2vec2_conformer.inference.embedder import Embedder
-    from wav2vec2_conformer.inference.embedding import Level
+    from wav2vec2_conformer.inference.embedding import Embedding, Level
+    from wav2vec2_conformer.inference.transcript import Failure
 
 
 def embed(
-    files: Annotated[
-        list[str] | None,
-        typer.Argument(help="Audio files, folders of audio files, or - for standard input."),
-    ] = None,
+    files: AudioFiles = None,
     *,
     output_dir: Annotated[
         Path,
-        typer.Option("-o", "--output-dir", help="Write a file for each input into this folder."),
-    ],
-    model: Annotated[
-        str | None,
         typer.Option(
-            "-m",
-            "--model",
-            help="Checkpoint folder or hub name, of any task.",
-            show_default="bundled English model",
+            "-o",
+            "--output-dir",
+            help="Write a file for each input into this folder.",
+            rich_help_panel="Output",
         ),
-    ] = None,
+    ],
+    model: AnyModelName = None,
     level: Annotated[
         Literal["utterance", "frame"],
         typer.Option(
@@ -54,38 +61,36 @@ def embed(
     ] = None,
     output_format: Annotated[
         Literal["npy", "safetensors", "parquet"],
-        typer.Option("-f", "--output-format", help="parquet needs the extra parquet."),
+        typer.Option(
+            "-f",
+            "--output-format",
+            help="parquet needs the extra parquet.",
+            rich_help_panel="Output",
+        ),
     ] = "npy",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    compute_type: Annotated[
-        Literal["float32", "bfloat16", "float16"], typer.Option(help="Precision of the model.")
-    ] = "float32",
-    batch_seconds: Annotated[
-        float, typer.Option(min=1.0, help="Seconds of audio in the model at once.")
-    ] = 60.0,
-    window_seconds: Annotated[
-        float, typer.Option(help="Longer audio runs in overlapping windows of this length.")
-    ] = 30.0,
-    context_seconds: Annotated[
-        float, typer.Option(help="Part of a window on each side that is context only.")
-    ] = 3.0,
+    device: Device = "auto",
+    compute_type: ComputeType = "float32",
+    batch_seconds: BatchSeconds = 60.0,
+    window_seconds: WindowSeconds = 30.0,
+    context_seconds: ContextSeconds = 3.0,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave out inputs whose file is there.")
+        bool,
+        typer.Option(
+            "--skip-existing",
+            help="Leave out inputs whose file is there.",
+            rich_help_panel="Output",
+        ),
     ] = False,
-    failures: Annotated[
-        Path | None,
-        typer.Option(help="Write a line of JSON for each input that failed into this file."),
-    ] = None,
+    failures: Failures = None,
     demo: Annotated[bool, typer.Option("--demo", help="Embed the clips in the package.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Turn audio into vectors of the encoder: features for other programs.
 
-    Writes <stem>.npy (or .safetensors, .parquet) of shape (D,), with --level frame (T, D), with
-    --layer all one more axis in front.
+    Writes NAME.npy (or .safetensors, .parquet) of shape (D,), with --level frame (T, D), with
+    --layer all one more axis in front. With -m bundled:speaker they are voices.
     """
-    if failures is not None and not failures.parent.is_dir():
-        raise typer.BadParameter(f"--failures: there is no folder {failures.parent}.")
+    check_failures_path(failures)
     chosen_layer = parse_layer(layer)
     sources = choose_sources(files or [], demo=demo)
     stems = plan_stems(sources)
@@ -121,7 +126,7 @@ def embed(
                 level=level,
                 format_name=output_format,
                 batch_seconds=batch_seconds,
-                is_shown=not quiet and sys.stderr.isatty(),
+                is_quiet=quiet,
             )
     finally:
         if failures is not None:
@@ -147,12 +152,9 @@ def parse_layer(text: str | None) -> int | str | None:
 
 def _load(model: str | None, **options: Any) -> "Embedder":
     """Load a model without transformers' messages about it."""
-    from transformers.utils import logging
-
     from wav2vec2_conformer.inference.embedder import Embedder
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    silence_loading()
     return Embedder.from_pretrained(model, **options)
 
 
@@ -164,38 +166,26 @@ def _write_all(
     level: "Level",
     format_name: "EmbeddingFormat",
     batch_seconds: float,
-    is_shown: bool,
+    is_quiet: bool,
 ) -> None:
     """Embed inputs and write each as soon as it is done; what fails is added to `failed`."""
-    from wav2vec2_conformer.audio import TruncatedAudioWarning, read_duration
-    from wav2vec2_conformer.cli.progress import AudioProgress
     from wav2vec2_conformer.formats.embedding_files import write_embedding
-    from wav2vec2_conformer.inference.transcript import Failure
 
     sources = [source for source, _ in inputs]
-    total_s = sum(read_duration(source) or 0.0 for source in sources) if is_shown else None
-    with (
-        warnings.catch_warnings(record=True) as caught,
-        AudioProgress(len(sources), total_s, is_shown=is_shown) as progress,
-    ):
-        warnings.simplefilter("always", TruncatedAudioWarning)
-        results = embedder.embed_many(
-            sources, level=level, batch_seconds=batch_seconds, on_progress=progress.add_audio
+
+    def run(on_progress: Callable[[float], None]) -> "Iterator[tuple[int, Embedding | Failure]]":
+        return enumerate(
+            embedder.embed_many(
+                sources, level=level, batch_seconds=batch_seconds, on_progress=on_progress
+            )
         )
-        for (source, path), result in zip(inputs, results, strict=True):
-            progress.add_file()
-            for warning in caught:
-                typer.echo(f"warning: {warning.message}", err=True)
-            caught.clear()
-            if isinstance(result, Failure):
-                kind = type(result.error).__name__
-                failed.append(FailedInput(result.source, kind, str(result.error)))
-                continue
-            try:
-                write_embedding(result, path, format_name)
-            except OSError as error:
-                reason = f"{source}: cannot write {path}: {error.strerror}."
-                failed.append(FailedInput(result.source, type(error).__name__, reason))
-                continue
-            if path.stem not in {Path(source).stem, result.source}:
-                typer.echo(f"note: {source} -> {path}", err=True)
+
+    for number, result in iter_results(run, sources, failed, is_quiet=is_quiet):
+        source, path = inputs[number]
+        try:
+            write_embedding(result, path, format_name)
+        except OSError as error:
+            add_unwritten(failed, source, str(path), error)
+            continue
+        if path.stem not in {Path(source).stem, result.source}:
+            typer.echo(f"note: {source} -> {path}", err=True)

@@ -1,13 +1,14 @@
 """`wav2vec2-conformer enroll`: remember what a speaker sounds like."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from wav2vec2_conformer.cli.audio_files import expand_folders
 from wav2vec2_conformer.cli.embed import parse_layer
 from wav2vec2_conformer.cli.failed_inputs import EXIT_NOTHING_DONE
+from wav2vec2_conformer.cli.model_flags import ComputeType, Device, SpeakerModelName
 from wav2vec2_conformer.cli.verify import load_verifier
 
 
@@ -24,15 +25,7 @@ def enroll(
     replace: Annotated[
         bool, typer.Option("--replace", help="Forget a known speaker's clips first.")
     ] = False,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            help="Checkpoint folder or hub name, of any task.",
-            show_default="bundled English model",
-        ),
-    ] = None,
+    model: SpeakerModelName = None,
     layer: Annotated[
         str | None,
         typer.Option(
@@ -40,10 +33,8 @@ def enroll(
             show_default="verification.json's, or the speaker head, or a quarter of the depth",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    compute_type: Annotated[
-        Literal["float32", "bfloat16", "float16"], typer.Option(help="Precision of the model.")
-    ] = "float32",
+    device: Device = "auto",
+    compute_type: ComputeType = "float32",
 ) -> None:
     """Add a speaker to a store, for `verify FILE --store STORE`.
 

@@ -11,16 +11,22 @@ from typing import Annotated
 import typer
 
 from wav2vec2_conformer.cli.align import align
+from wav2vec2_conformer.cli.analyze import analyze
 from wav2vec2_conformer.cli.check_data import check_data
 from wav2vec2_conformer.cli.classify import classify
 from wav2vec2_conformer.cli.convert import convert
+from wav2vec2_conformer.cli.diarize import diarize
 from wav2vec2_conformer.cli.embed import embed
 from wav2vec2_conformer.cli.enroll import enroll
 from wav2vec2_conformer.cli.evaluate import evaluate
 from wav2vec2_conformer.cli.finetune import finetune
 from wav2vec2_conformer.cli.flag_names import with_dashes
 from wav2vec2_conformer.cli.inspect import inspect
+from wav2vec2_conformer.cli.layer_probe import layer_probe
 from wav2vec2_conformer.cli.lm import lm
+from wav2vec2_conformer.cli.pretrain import pretrain
+from wav2vec2_conformer.cli.report import report
+from wav2vec2_conformer.cli.simulate import simulate
 from wav2vec2_conformer.cli.stream import stream
 from wav2vec2_conformer.cli.transcribe import transcribe
 from wav2vec2_conformer.cli.verify import verify
@@ -41,14 +47,20 @@ app = typer.Typer(
 app.command("transcribe")(transcribe)
 app.command("align")(align)
 app.command("stream")(stream)
+app.command("diarize")(diarize)
 app.command("classify")(classify)
 app.command("verify")(verify)
 app.command("enroll")(enroll)
 app.command("embed")(embed)
+app.command("analyze")(analyze)
+app.command("layer-probe")(layer_probe)
 app.command("evaluate")(evaluate)
 app.add_typer(lm, name="lm")
 app.command("check-data")(check_data)
+app.command("simulate")(simulate)
+app.command("pretrain")(pretrain)
 app.command("finetune")(finetune)
+app.command("report")(report)
 app.command("convert")(convert)
 app.command("inspect")(inspect)
 

@@ -18,7 +18,13 @@ from wav2vec2_conformer.cli.decoding_flags import (
     LanguageModelFile,
     decoding_options,
 )
-from wav2vec2_conformer.cli.interruption import UntilInterrupted
+from wav2vec2_conformer.cli.interruption import EXIT_INTERRUPTED, UntilInterrupted
+from wav2vec2_conformer.cli.model_flags import (
+    ComputeType,
+    Device,
+    ModelName,
+    silence_loading,
+)
 from wav2vec2_conformer.cli.stream_output import live_lines, print_jsonl, print_lines
 
 if TYPE_CHECKING:
@@ -31,7 +37,6 @@ if TYPE_CHECKING:
     from wav2vec2_conformer.audio.pcm import PcmReader
     from wav2vec2_conformer.inference.stream_events import StreamEvent
 
-EXIT_INTERRUPTED = 130
 _MICROPHONE, _RAW_SAMPLES = "Microphone", "Raw samples from standard input"  # of the help
 _READ_BYTES = 1 << 16
 # A lag that one notices.
@@ -74,23 +79,13 @@ def stream(
         bool,
         typer.Option("--as-fast-as-possible", help="Do not wait for a file's real time."),
     ] = False,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            help="Checkpoint folder or hub name.",
-            show_default="bundled English model",
-        ),
-    ] = None,
+    model: ModelName = None,
     output_format: Annotated[
         Literal["txt", "jsonl"],
         typer.Option("-f", "--output-format", help="jsonl has every event, with times."),
     ] = "txt",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    compute_type: Annotated[
-        Literal["float32", "bfloat16", "float16"], typer.Option(help="Precision of the model.")
-    ] = "float32",
+    device: Device = "auto",
+    compute_type: ComputeType = "float32",
     beam_width: BeamWidth = None,
     lm: LanguageModelFile = None,
     alpha: Alpha = None,
@@ -118,15 +113,12 @@ def stream(
         hot_words=hot_words,
         hot_word_weight=hot_word_weight,
     )
-    from transformers.utils import logging
-
     from wav2vec2_conformer.audio.pcm import PcmReader
     from wav2vec2_conformer.audio.truncation import TruncatedAudioWarning
     from wav2vec2_conformer.inference import Transcriber
     from wav2vec2_conformer.inference.stream_session import StreamSession
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    silence_loading()
     transcriber = Transcriber.from_pretrained(
         model, device=device, compute_type=compute_type, decoding=decoding
     )

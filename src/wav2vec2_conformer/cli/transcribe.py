@@ -1,8 +1,6 @@
 """`wav2vec2-conformer transcribe`: audio files to text."""
 
-import sys
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -30,41 +28,40 @@ from wav2vec2_conformer.cli.format_flags import (
     format_names,
     format_options,
 )
+from wav2vec2_conformer.cli.model_flags import (
+    AudioFiles,
+    BatchSeconds,
+    ComputeType,
+    ContextSeconds,
+    Device,
+    Failures,
+    ModelName,
+    Quiet,
+    WindowSeconds,
+    check_failures_path,
+    silence_loading,
+)
 from wav2vec2_conformer.cli.reference_scores import read_references, report_errors
+from wav2vec2_conformer.cli.result_loop import add_unwritten, iter_results
 from wav2vec2_conformer.cli.transcript_files import Output, plan_stems
 
 if TYPE_CHECKING:
-    from wav2vec2_conformer.inference import Transcriber, Transcript
+    from wav2vec2_conformer.inference import Failure, Transcriber, Transcript
 
 
 def transcribe(
-    files: Annotated[
-        list[str] | None,
-        typer.Argument(help="Audio files, folders of audio files, or - for standard input."),
-    ] = None,
+    files: AudioFiles = None,
     *,
-    model: Annotated[
+    model: ModelName = None,
+    target_lang: Annotated[
         str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            help="Checkpoint folder or hub name.",
-            show_default="bundled English model",
-        ),
+        typer.Option(help="Language whose adapter is used, such as ara. [default: the model's]"),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    compute_type: Annotated[
-        Literal["float32", "bfloat16", "float16"], typer.Option(help="Precision of the model.")
-    ] = "float32",
-    batch_seconds: Annotated[
-        float, typer.Option(min=1.0, help="Seconds of audio in the model at once.")
-    ] = 60.0,
-    window_seconds: Annotated[
-        float, typer.Option(help="Longer audio runs in overlapping windows of this length.")
-    ] = 30.0,
-    context_seconds: Annotated[
-        float, typer.Option(help="Part of a window on each side that is context only.")
-    ] = 3.0,
+    device: Device = "auto",
+    compute_type: ComputeType = "float32",
+    batch_seconds: BatchSeconds = 60.0,
+    window_seconds: WindowSeconds = 30.0,
+    context_seconds: ContextSeconds = 3.0,
     vad: Annotated[
         bool, typer.Option("--vad", help="Run the model only where somebody speaks.")
     ] = False,
@@ -85,7 +82,7 @@ def transcribe(
     demo: Annotated[
         bool, typer.Option("--demo", help="Transcribe the clips in the package.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    quiet: Quiet = False,
     output_dir: Annotated[
         Path | None,
         typer.Option(
@@ -111,13 +108,7 @@ def transcribe(
             rich_help_panel="Output",
         ),
     ] = False,
-    failures: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write a line of JSON for each input that failed into this file.",
-            rich_help_panel="Output",
-        ),
-    ] = None,
+    failures: Failures = None,
     beam_width: BeamWidth = None,
     num_best: NumBest = None,
     language_model: LanguageModelFile = None,
@@ -144,8 +135,7 @@ def transcribe(
     )
     if skip_existing and output_dir is None:
         raise typer.BadParameter("--skip-existing looks for files in a folder: give -o DIR.")
-    if failures is not None and not failures.parent.is_dir():
-        raise typer.BadParameter(f"--failures: there is no folder {failures.parent}.")
+    check_failures_path(failures)
     sources = choose_sources(files or [], demo=demo)
     output.check(len(sources))
     inputs = list(zip(sources, plan_stems(sources), strict=True))
@@ -170,6 +160,7 @@ def transcribe(
         model,
         device=device,
         compute_type=compute_type,
+        target_lang=target_lang,
         window_s=window_seconds,
         context_s=context_seconds,
         decoding=decoding,
@@ -217,12 +208,9 @@ def _drop_done(inputs: Sequence[tuple[str, str]], output: Output) -> list[tuple[
 
 def _load(model: str | None, **options: Any) -> "Transcriber":
     """Load a model without transformers' messages about it."""
-    from transformers.utils import logging
-
     from wav2vec2_conformer.inference import Transcriber
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    silence_loading()
     return Transcriber.from_pretrained(model, **options)
 
 
@@ -247,45 +235,26 @@ def _iter_delivered(
         is_quiet: Shows no progress.
         shows_folders: Whether a printed line names the whole path.
     """
-    from wav2vec2_conformer.audio import TruncatedAudioWarning, read_duration
-    from wav2vec2_conformer.cli.progress import AudioProgress
-    from wav2vec2_conformer.inference import Failure
-
     sources = [source for source, _ in inputs]
-    is_shown = not is_quiet and sys.stderr.isatty()
-    total_s = sum(read_duration(source) or 0.0 for source in sources) if is_shown else None
-    with (
-        warnings.catch_warnings(record=True) as caught,
-        AudioProgress(len(sources), total_s, is_shown=is_shown) as progress,
-    ):
-        warnings.simplefilter("always", TruncatedAudioWarning)
-        results = transcriber.transcribe_many(
-            sources, batch_seconds=batch_seconds, on_progress=progress.add_audio
+
+    def run(on_progress: Callable[[float], None]) -> "Iterator[tuple[int, Transcript | Failure]]":
+        return enumerate(
+            transcriber.transcribe_many(
+                sources, batch_seconds=batch_seconds, on_progress=on_progress
+            )
         )
-        for (source, stem), result in zip(inputs, results, strict=True):
-            progress.add_file()
-            _print_warnings(caught)
-            if isinstance(result, Failure):
-                kind = type(result.error).__name__
-                failed.append(FailedInput(result.source, kind, str(result.error)))
+
+    for number, result in iter_results(run, sources, failed, is_quiet=is_quiet):
+        source, stem = inputs[number]
+        if output.folder is None:
+            name = result.source if shows_folders else Path(result.source).name
+            output.print(result, stem, name=name if len(sources) > 1 else None)
+        else:
+            try:
+                output.write(result, stem)
+            except OSError as error:
+                add_unwritten(failed, source, f"into {output.folder}", error)
                 continue
-            if output.folder is None:
-                name = result.source if shows_folders else Path(result.source).name
-                output.print(result, stem, name=name if len(sources) > 1 else None)
-            else:
-                try:
-                    output.write(result, stem)
-                except OSError as error:
-                    reason = f"{source}: cannot write into {output.folder}: {error.strerror}."
-                    failed.append(FailedInput(result.source, type(error).__name__, reason))
-                    continue
-                if stem not in {Path(source).stem, result.source}:
-                    typer.echo(f"note: {source} -> {output.paths(stem)[0]}", err=True)
-            yield result
-
-
-def _print_warnings(caught: list[warnings.WarningMessage]) -> None:
-    """Print what is wrong with an input, and not where in the source that was noticed."""
-    for warning in caught:
-        typer.echo(f"warning: {warning.message}", err=True)
-    caught.clear()
+            if stem not in {Path(source).stem, result.source}:
+                typer.echo(f"note: {source} -> {output.paths(stem)[0]}", err=True)
+        yield result

@@ -13,6 +13,7 @@ from wav2vec2_conformer.cli.failed_inputs import (
     FailedInput,
     report_failures,
 )
+from wav2vec2_conformer.cli.result_loop import iter_results
 from wav2vec2_conformer.cli.transcript_files import write_text
 
 if TYPE_CHECKING:
@@ -87,15 +88,14 @@ def _score_all(
     verifier: "Verifier", trials: list["Trial"], failed: list[FailedInput]
 ) -> tuple[list["Trial"], list[float], int]:
     """Return the trials whose clips both can be used, their scores, and the number of clips."""
-    from wav2vec2_conformer.inference.transcript import Failure
-
     clips = list(dict.fromkeys(clip for trial in trials for clip in (trial.first, trial.second)))
-    vectors = {}
-    for clip, result in zip(clips, verifier.embed_many(clips), strict=True):
-        if isinstance(result, Failure):
-            failed.append(FailedInput(str(clip), type(result.error).__name__, str(result.error)))
-        else:
-            vectors[clip] = result
+    results = iter_results(
+        lambda _: enumerate(verifier.embed_many(clips)),
+        list(map(str, clips)),
+        failed,
+        is_quiet=True,
+    )
+    vectors = {clips[number]: vector for number, vector in results}
     scored = [trial for trial in trials if trial.first in vectors and trial.second in vectors]
     scores = [verifier.score(vectors[trial.first], vectors[trial.second]) for trial in scored]
     return scored, scores, len(clips)

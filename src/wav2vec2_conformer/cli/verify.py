@@ -2,13 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wav2vec2_conformer.cli.audio_files import expand_folders
 from wav2vec2_conformer.cli.embed import parse_layer
 from wav2vec2_conformer.cli.failed_inputs import FailedInput, report_failures
+from wav2vec2_conformer.cli.model_flags import (
+    ComputeType,
+    Device,
+    SpeakerModelName,
+    silence_loading,
+)
+from wav2vec2_conformer.cli.result_loop import iter_results
 
 if TYPE_CHECKING:
     from wav2vec2_conformer.inference.verifier import Verifier
@@ -40,15 +47,7 @@ def verify(
             help="What paths of the list start from.", show_default="the list's own folder"
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            help="Checkpoint folder or hub name, of any task.",
-            show_default="bundled English model",
-        ),
-    ] = None,
+    model: SpeakerModelName = None,
     layer: Annotated[
         str | None,
         typer.Option(
@@ -99,15 +98,13 @@ def verify(
             rich_help_panel="Trials",
         ),
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    compute_type: Annotated[
-        Literal["float32", "bfloat16", "float16"], typer.Option(help="Precision of the model.")
-    ] = "float32",
+    device: Device = "auto",
+    compute_type: ComputeType = "float32",
 ) -> None:
     """Tell whether two files are of one speaker, or which known speaker a file is of.
 
-    A voice is the vector of the checkpoint's speaker head. The bundled model has none: there it
-    is the mean of a lower layer's frames, which hears the room and the microphone too.
+    A voice is the vector of the checkpoint's speaker head. Where it has none, it is the mean of
+    a lower layer's frames, which hears the room and the microphone too.
     """
     names = files or []
     _check_mode(names, store, trials, save_threshold=save_threshold, det=det, scores=scores)
@@ -149,12 +146,9 @@ def verify(
 
 def load_verifier(model: str | None, **options: Any) -> "Verifier":
     """Load a model without transformers' messages about it."""
-    from transformers.utils import logging
-
     from wav2vec2_conformer.inference.verifier import Verifier
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    silence_loading()
     return Verifier.from_pretrained(model, **options)
 
 
@@ -205,15 +199,16 @@ def _compare(verifier: "Verifier", first: str, second: str, *, as_json: bool) ->
 
 def _identify(verifier: "Verifier", sources: list[str], store: Path, *, as_json: bool) -> None:
     from wav2vec2_conformer.inference.speaker_store import read_speakers
-    from wav2vec2_conformer.inference.transcript import Failure
 
     known = read_speakers(store, verifier.embedder.fingerprint)
     failed: list[FailedInput] = []
-    for result in verifier.identify_many(sources, known):
-        if isinstance(result, Failure):
-            kind = type(result.error).__name__
-            failed.append(FailedInput(result.source, kind, str(result.error)))
-        elif as_json:
+    for _, result in iter_results(
+        lambda _: enumerate(verifier.identify_many(sources, known)),
+        sources,
+        failed,
+        is_quiet=True,
+    ):
+        if as_json:
             answer = {
                 "file": result.source,
                 "speaker": result.speaker,

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any, get_args
 
-from transformers import Wav2Vec2FeatureExtractor
-
+from wav2vec2_conformer.checkpoints.bundled import BUNDLED, DIGIT_HEAD
 from wav2vec2_conformer.checkpoints.location import locate_checkpoint
+from wav2vec2_conformer.checkpoints.processor import load_feature_extractor
+from wav2vec2_conformer.checkpoints.quiet_loading import quiet_for_heads
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import CheckpointError, InputError
 from wav2vec2_conformer.inference.classification import ProblemType
@@ -21,7 +22,7 @@ def load_classifier(
     """Load a model with a classification head and its feature extractor.
 
     Args:
-        checkpoint: A folder or a model of the Hugging Face hub; None is an error.
+        checkpoint: As for `locate_checkpoint`; None for the bundled head for spoken digits.
         device: `auto` (CUDA where there is one), or a torch device such as `cpu` or `cuda:1`.
         compute_type: `float32`, `bfloat16` or `float16`.
 
@@ -36,20 +37,14 @@ def load_classifier(
         raise InputError(
             f"compute_type must be one of {', '.join(COMPUTE_TYPES)}, but is {compute_type!r}."
         )
-    if checkpoint is None:
-        raise CheckpointError(
-            "no model is given, and no classification head is part of this package. Name a "
-            "checkpoint that has one (-m/--model on the command line): a folder that "
-            "Wav2Vec2ConformerForSequenceClassification.save_pretrained wrote after training, or "
-            "a model of the Hugging Face hub."
-        )
     torch_device = choose_device(device)
-    place = locate_checkpoint(checkpoint)
+    place = locate_checkpoint(f"{BUNDLED}{DIGIT_HEAD}" if checkpoint is None else checkpoint)
     try:
-        model, report = Wav2Vec2ConformerForSequenceClassification.from_pretrained(
-            place, dtype=COMPUTE_TYPES[compute_type], output_loading_info=True
-        )
-        feature_extractor = Wav2Vec2FeatureExtractor.from_pretrained(place)
+        with quiet_for_heads(place):
+            model, report = Wav2Vec2ConformerForSequenceClassification.from_pretrained(
+                place, dtype=COMPUTE_TYPES[compute_type], output_loading_info=True
+            )
+        feature_extractor = load_feature_extractor(place)
     except OSError as error:
         raise CheckpointError(
             f"{place}: the model and its preprocessor_config.json cannot be loaded: "

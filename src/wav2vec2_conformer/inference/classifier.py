@@ -3,12 +3,13 @@
 Shapes used in this file:
     B  windows in a batch
     L  samples
+    T  frames
+    D  width of the encoder
     C  labels
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +17,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wav2vec2_conformer.audio import AudioBlocks, AudioSource, normalize_waveform, source_name
+from wav2vec2_conformer.audio import AudioSource, normalize_waveform
 from wav2vec2_conformer.audio.samples import SampleReader
-from wav2vec2_conformer.errors import (
-    AudioError,
-    CheckpointError,
-    InputError,
-    Wav2Vec2ConformerError,
-)
-from wav2vec2_conformer.inference.batching import plan_batches
-from wav2vec2_conformer.inference.classification import (
-    Classification,
-    WindowScores,
-)
+from wav2vec2_conformer.errors import InputError
+from wav2vec2_conformer.inference.batching import iter_batches, iter_finished, iter_pieces
+from wav2vec2_conformer.inference.classification import Classification
 from wav2vec2_conformer.inference.classification_head import (
     label_names,
     load_classifier,
     problem_type,
 )
-from wav2vec2_conformer.inference.stitching import LOOK_AHEAD_BATCHES
+from wav2vec2_conformer.inference.classified_recording import ClassifiedRecording
+from wav2vec2_conformer.inference.model_inputs import to_model_inputs
 from wav2vec2_conformer.inference.transcript import Failure
 from wav2vec2_conformer.models.sequence_classification import (
     Wav2Vec2ConformerForSequenceClassification,
@@ -98,7 +92,7 @@ class Classifier:
     @classmethod
     def from_pretrained(
         cls,
-        model: str | Path | None,
+        model: str | Path | None = None,
         *,
         device: str = "auto",
         compute_type: str = "float32",
@@ -108,8 +102,8 @@ class Classifier:
         """Load a checkpoint.
 
         Args:
-            model: A folder or a model of the Hugging Face hub. None is an error that says how
-                to get one: no classification head is part of this package.
+            model: A folder or a model of the Hugging Face hub; None for the head for spoken
+                English digits that is part of this package.
             device: `auto` (CUDA where there is one), or a torch device such as `cpu`.
             compute_type: `float32`, `bfloat16` or `float16`.
             window_s: See the class.
@@ -195,39 +189,44 @@ class Classifier:
         on_progress: Callable[[float], None] | None,
     ) -> Iterator[Classification | Failure]:
         batch_samples = batch_seconds * self.sample_rate_hz
-        pending: deque[_Recording] = deque()
-        windows: list[_Window] = []
-        for window in self._iter_windows(sources, sample_rate_hz, pending):
-            windows.append(window)
-            if sum(len(w.samples) for w in windows) >= LOOK_AHEAD_BATCHES * batch_samples:
-                self._run(windows, batch_samples, on_progress)
-                windows = []
-                while pending and pending[0].is_read:
-                    yield self._finish(pending.popleft(), top_k)
-        self._run(windows, batch_samples, on_progress)
-        for recording in pending:
-            yield self._finish(recording, top_k)
+        pieces = iter_pieces(
+            sources,
+            sample_rate_hz,
+            target_rate_hz=self.sample_rate_hz,
+            max_held_samples=self._window_samples,
+            start=self.start,
+            cut=lambda _, blocks: self._cut(blocks),
+        )
 
-    def _iter_windows(
-        self,
-        sources: Iterable[AudioSource],
-        sample_rate_hz: float | None,
-        pending: "deque[_Recording]",
-    ) -> "Iterator[_Window]":
-        """Read sources one after another and yield their windows; add each to `pending`."""
-        for source in sources:
-            recording = _Recording(source_name(source))
-            pending.append(recording)
-            try:
-                with AudioBlocks(
-                    source, sample_rate_hz, target_rate_hz=self.sample_rate_hz
-                ) as blocks:
-                    yield from self._cut(blocks, recording)
-            except Wav2Vec2ConformerError as error:
-                recording.error = error
-            recording.is_read = True
+        def run(jobs: Sequence[tuple[ClassifiedRecording, _Window]]) -> Iterator[int]:
+            for position, scores in self._run([window for _, window in jobs], batch_samples):
+                recording, window = jobs[position]
+                duration_s = len(window.samples) / self.sample_rate_hz
+                recording.add(window.start_s, window.start_s + duration_s, scores)
+                if on_progress is not None:
+                    on_progress(duration_s)
+                yield position
 
-    def _cut(self, blocks: AudioBlocks, recording: "_Recording") -> "Iterator[_Window]":
+        for recording in iter_finished(pieces, run, batch_samples=batch_samples):
+            yield recording.finish(top_k)
+
+    def start(self, name: str) -> ClassifiedRecording:
+        """Return a recording that gathers scores of windows."""
+        return ClassifiedRecording(name, self.labels, self.problem_type)
+
+    @torch.inference_mode()
+    def score_frames(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the scores of a window of which the encoder's frames are known, shape (C,).
+
+        Args:
+            frames: What the head sees, the last layer or the weighted mean of all; (T, D).
+        """
+        model = self.model
+        x = torch.from_numpy(frames).to(model.device, model.dtype)
+        logits = model.classifier(model.projector(x).mean(dim=0))
+        return self._to_scores(logits[None])[0]
+
+    def _cut(self, blocks: Iterable[NDArray[np.float32]]) -> "Iterator[_Window]":
         reader = SampleReader(blocks)
         while True:
             start = reader.position
@@ -236,121 +235,41 @@ class Classifier:
             is_last = len(samples) <= self._window_samples
             samples = samples[: self._window_samples]
             if self._has_frame(len(samples)):
-                span_s = (start / self.sample_rate_hz, (start + len(samples)) / self.sample_rate_hz)
-                recording.spans_s.append(span_s)
-                recording.rows.append(None)
                 # A copy in either case: the reader goes on.
                 waveform = normalize_waveform(samples) if self._normalizes else samples.copy()
-                yield _Window(recording, len(recording.rows) - 1, waveform)
+                yield _Window(start / self.sample_rate_hz, waveform)
             if is_last:
                 break
             reader.skip_to(start + self._hop_samples)
-        recording.duration_s = blocks.duration_s or 0.0  # known by now
-        if not recording.rows:
-            raise AudioError(
-                f"{blocks.name}: is {recording.duration_s * 1000:.0f} ms long, which is shorter "
-                "than a frame of the model."
-            )
 
     @torch.inference_mode()
     def _run(
-        self,
-        windows: "Sequence[_Window]",
-        batch_samples: float,
-        on_progress: Callable[[float], None] | None,
-    ) -> None:
-        """Score windows, similar lengths together, and hand the scores to their recordings."""
-        for batch in plan_batches([len(window.samples) for window in windows], batch_samples):
-            members = [windows[position] for position in batch]
+        self, windows: "Sequence[_Window]", batch_samples: float
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield the position of each window and its scores, shape (C,)."""
+        for batch, waveforms, mask in iter_batches(windows, batch_samples):
             # The model sees no padding, so a row does not depend on the others.
-            waveforms, mask = _pad([window.samples for window in members])
-            logits = self.model(
-                waveforms.to(self.model.device, self.model.dtype),
-                attention_mask=mask.to(self.model.device),
-                return_dict=True,
-            ).logits.float()
-            if self.problem_type == "single_label_classification":
-                scores = logits.softmax(dim=-1)
-            elif self.problem_type == "multi_label_classification":
-                scores = logits.sigmoid()
-            else:
-                scores = logits
-            for window, row in zip(members, scores.cpu().numpy(), strict=True):
-                window.recording.rows[window.position] = row
-                if on_progress is not None:
-                    on_progress(len(window.samples) / self.sample_rate_hz)
+            values, valid = to_model_inputs(self.model, waveforms, mask)
+            logits = self.model(values, attention_mask=valid, return_dict=True).logits
+            yield from zip(batch, self._to_scores(logits), strict=True)
 
-    def _finish(self, recording: "_Recording", top_k: int | None) -> Classification | Failure:
-        if recording.error is not None:
-            return Failure(recording.name, recording.error)
-        rows = np.array(recording.rows, dtype=np.float64)
-        if not np.isfinite(rows).all():
-            return Failure(
-                recording.name,
-                CheckpointError(
-                    f"{recording.name}: the model's output is not finite. Its weights are "
-                    "damaged, or compute_type float16 is too small for it: try float32."
-                ),
-            )
-        lengths_s = [end_s - start_s for start_s, end_s in recording.spans_s]
-        return Classification(
-            source=recording.name,
-            duration_s=recording.duration_s,
-            problem_type=self.problem_type,
-            scores=self._name_scores(np.average(rows, axis=0, weights=lengths_s), top_k),
-            windows=tuple(
-                WindowScores(start_s, end_s, self._name_scores(row, top_k))
-                for (start_s, end_s), row in zip(recording.spans_s, rows, strict=True)
-            ),
-        )
-
-    def _name_scores(self, row: NDArray[np.float64], top_k: int | None) -> dict[str, float]:
-        if self.problem_type == "regression":
-            order = np.arange(len(row))
-        else:
-            order = np.argsort(-row, kind="stable")[:top_k]
-        return {self.labels[i]: float(row[i]) for i in order}
+    def _to_scores(self, logits: torch.Tensor) -> NDArray[np.float32]:
+        """Return what logits (B, C) mean, of the same shape."""
+        scores = logits.float()
+        if self.problem_type == "single_label_classification":
+            scores = scores.softmax(dim=-1)
+        elif self.problem_type == "multi_label_classification":
+            scores = scores.sigmoid()
+        rows: NDArray[np.float32] = scores.cpu().numpy()
+        return rows
 
     def _has_frame(self, num_samples: int) -> bool:
         return int(self.model._get_feat_extract_output_lengths(num_samples)) > 0  # noqa: SLF001  a name of the specification
 
 
-@dataclass(slots=True)
-class _Recording:
-    """A recording on its way through the model.
-
-    Attributes:
-        name: What to call it.
-        spans_s: Start and end of each window in seconds.
-        rows: Scores of each window, shape (C,); None before the model has seen it.
-        duration_s: Known when it is read.
-        error: Why there is no result.
-        is_read: Whether all of its windows are known.
-    """
-
-    name: str
-    spans_s: list[tuple[float, float]] = field(default_factory=list)
-    rows: list[NDArray[np.float32] | None] = field(default_factory=list)
-    duration_s: float = 0.0
-    error: Wav2Vec2ConformerError | None = None
-    is_read: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Samples (L,) as the checkpoint wants them, and whose they are."""
+    """Samples (L,) as the checkpoint wants them, and where in the recording they begin."""
 
-    recording: _Recording
-    position: int
+    start_s: float
     samples: NDArray[np.float32]
-
-
-def _pad(pieces: Sequence[NDArray[np.float32]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return waveforms and mask, 1 where valid, both of shape (B, L)."""
-    longest = max(len(piece) for piece in pieces)
-    padded = np.zeros((len(pieces), longest), dtype=np.float32)
-    mask = np.zeros((len(pieces), longest), dtype=np.int64)
-    for row, piece in enumerate(pieces):
-        padded[row, : len(piece)] = piece
-        mask[row, : len(piece)] = 1
-    return torch.from_numpy(padded), torch.from_numpy(mask)

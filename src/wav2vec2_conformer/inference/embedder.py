@@ -1,22 +1,18 @@
 """Recordings to vectors: of each frame, or one for the whole."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from wav2vec2_conformer.audio import AudioBlocks, AudioSource, source_name
-from wav2vec2_conformer.errors import InputError, Wav2Vec2ConformerError
+from wav2vec2_conformer.audio import AudioSource
+from wav2vec2_conformer.errors import InputError
+from wav2vec2_conformer.inference.batching import HELD_WINDOWS, iter_finished, iter_pieces
 from wav2vec2_conformer.inference.embedding import Embedding, Layer, Level
 from wav2vec2_conformer.inference.head_loading import LoadedEncoder, load_encoder
 from wav2vec2_conformer.inference.hidden_frames import HiddenFrames
 from wav2vec2_conformer.inference.pooled_recording import PooledRecording
-from wav2vec2_conformer.inference.stitching import LOOK_AHEAD_BATCHES
 from wav2vec2_conformer.inference.transcript import Failure
 from wav2vec2_conformer.inference.windows import Window
-
-# Longer recordings are read in blocks and run alone; shorter ones share batches.
-_SHORT_WINDOWS = 2
 
 
 class Embedder:
@@ -169,86 +165,32 @@ class Embedder:
         on_progress: Callable[[float], None] | None,
     ) -> Iterator[Embedding | Failure]:
         batch_samples = int(batch_seconds * self.sample_rate_hz)
-        group: list[PooledRecording | Failure] = []
-        jobs: list[tuple[PooledRecording, Window]] = []
-        num_samples = 0
-        for source in sources:
-            try:
-                with AudioBlocks(
-                    source, sample_rate_hz, target_rate_hz=self.sample_rate_hz
-                ) as blocks:
-                    recording = self._make_recording(blocks.name, keeps_frames)
-                    windows = self._cut_short(recording, blocks)
-                    if windows is None:
-                        self._embed_long(recording, blocks, batch_samples, on_progress)
-            except Wav2Vec2ConformerError as error:
-                group.append(Failure(source_name(source), error))
-                continue
-            group.append(recording)
-            jobs.extend((recording, window) for window in windows or ())
-            num_samples += sum(len(window.samples) for window in windows or ())
-            if windows is None or num_samples >= LOOK_AHEAD_BATCHES * batch_samples:
-                yield from self._finish_group(group, jobs, batch_samples, on_progress)
-                group, jobs, num_samples = [], [], 0
-        yield from self._finish_group(group, jobs, batch_samples, on_progress)
-
-    def _make_recording(self, name: str, keeps_frames: bool) -> PooledRecording:
-        return PooledRecording(
-            name,
-            layer=self.layer,
-            frame_s=self._frames.frame_s,
-            keeps_frames=keeps_frames,
-            xvector=self._xvector,
+        pieces = iter_pieces(
+            sources,
+            sample_rate_hz,
+            target_rate_hz=self.sample_rate_hz,
+            max_held_samples=HELD_WINDOWS * self._frames.windowing.window_samples,
+            start=lambda name: PooledRecording(
+                name,
+                layer=self.layer,
+                frame_s=self._frames.frame_s,
+                keeps_frames=keeps_frames,
+                xvector=self._xvector,
+            ),
+            cut=lambda _, blocks: self._frames.cut(blocks),
         )
 
-    def _cut_short(self, recording: PooledRecording, blocks: AudioBlocks) -> list[Window] | None:
-        """Return the windows of a recording that fits into memory; None for a long one."""
-        max_samples = _SHORT_WINDOWS * self._frames.windowing.window_samples
-        waveform = blocks.load(max_samples)
-        if len(waveform) > max_samples:
-            return None
-        recording.duration_s = len(waveform) / self.sample_rate_hz
-        return list(self._frames.cut([waveform]))
+        def run(jobs: Sequence[tuple[PooledRecording, Window]]) -> Iterator[int]:
+            windows = [window for _, window in jobs]
+            for position, frames in self._frames.run(windows, batch_samples=batch_samples):
+                recording, window = jobs[position]
+                recording.add(window, frames)
+                if on_progress is not None:
+                    on_progress(window.num_frames * self._frames.frame_s)
+                yield position
 
-    def _embed_long(
-        self,
-        recording: PooledRecording,
-        blocks: AudioBlocks,
-        batch_samples: int,
-        on_progress: Callable[[float], None] | None,
-    ) -> None:
-        """Run a recording of any length, a few windows at a time."""
-        window_samples = self._frames.windowing.window_samples
-        windows = self._frames.cut(blocks)
-        while batch := list(islice(windows, max(1, batch_samples // window_samples))):
-            jobs = [(recording, window) for window in batch]
-            self._run(jobs, batch_samples, on_progress)
-        recording.duration_s = blocks.duration_s or 0.0  # known by now
-
-    def _finish_group(
-        self,
-        group: Sequence[PooledRecording | Failure],
-        jobs: Sequence[tuple[PooledRecording, Window]],
-        batch_samples: int,
-        on_progress: Callable[[float], None] | None,
-    ) -> Iterator[Embedding | Failure]:
-        self._run(jobs, batch_samples, on_progress)
-        for member in group:
-            yield member if isinstance(member, Failure) else member.finish()
-
-    def _run(
-        self,
-        jobs: Sequence[tuple[PooledRecording, Window]],
-        batch_samples: int,
-        on_progress: Callable[[float], None] | None,
-    ) -> None:
-        """Run windows, of one recording or several, and hand each its frames."""
-        windows = [window for _, window in jobs]
-        for position, frames in self._frames.run(windows, batch_samples=batch_samples):
-            recording, window = jobs[position]
-            recording.add(window, frames)
-            if on_progress is not None:
-                on_progress(window.num_frames * self._frames.frame_s)
+        for recording in iter_finished(pieces, run, batch_samples=batch_samples):
+            yield recording.finish()
 
 
 def _choose_layer(

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Wav2Vec2FeatureExtractor
 from transformers.utils import logging
 
 from wav2vec2_conformer.checkpoints.location import locate_checkpoint
+from wav2vec2_conformer.checkpoints.processor import load_feature_extractor
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import CheckpointError, InputError
 from wav2vec2_conformer.inference.loading import COMPUTE_TYPES, choose_device
@@ -26,7 +26,7 @@ from wav2vec2_conformer.models.xvector import Wav2Vec2ConformerForXVector
 # The tasks whose heads may hold learned weights of the layers. Of all others the bare model is
 # enough.
 _HEADS = {
-    head.__name__: head
+    head.__name__.partition("For")[2]: head
     for head in (
         Wav2Vec2ConformerForXVector,
         Wav2Vec2ConformerForSequenceClassification,
@@ -63,7 +63,7 @@ def load_encoder(
     """Load the encoder of a checkpoint of any task.
 
     Args:
-        checkpoint: A folder, a model of the Hugging Face hub, or None for the bundled one.
+        checkpoint: As for `locate_checkpoint`.
         device: `auto` (CUDA where there is one), or a torch device such as `cpu` or `cuda:1`.
         compute_type: `float32`, `bfloat16` or `float16`.
 
@@ -79,9 +79,9 @@ def load_encoder(
     place = locate_checkpoint(checkpoint)
     try:
         config = Wav2Vec2ConformerConfig.from_pretrained(place)
-        task = (config.architectures or [""])[0]
+        task = (config.architectures or [""])[0].partition("For")[2]
         loaded = _load_quietly(_HEADS.get(task, Wav2Vec2ConformerModel), place)
-        feature_extractor = Wav2Vec2FeatureExtractor.from_pretrained(place)
+        feature_extractor = load_feature_extractor(place)
     except CheckpointError:
         raise
     except (OSError, ValueError) as error:
@@ -92,7 +92,7 @@ def load_encoder(
     loaded = loaded.to(torch_device, COMPUTE_TYPES[compute_type]).eval()
     has_head = task in _HEADS
     return LoadedEncoder(
-        model=loaded.wav2vec2_conformer if has_head else loaded,
+        model=loaded.base_model,
         feature_extractor=feature_extractor,
         layer_weights=loaded.layer_weights if has_head else None,
         xvector=loaded if isinstance(loaded, Wav2Vec2ConformerForXVector) else None,

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from wav2vec2_conformer.audio.samples import SampleReader
 from wav2vec2_conformer.errors import InputError
-from wav2vec2_conformer.inference.batching import plan_batches
+from wav2vec2_conformer.inference.batching import iter_batches
 from wav2vec2_conformer.inference.head_loading import LoadedEncoder
+from wav2vec2_conformer.inference.model_inputs import num_mel_bands, to_model_inputs
 from wav2vec2_conformer.inference.preparation import prepare
 from wav2vec2_conformer.inference.windows import Window, Windowing, iter_windows
 
@@ -87,11 +88,16 @@ class HiddenFrames:
         preparation = prepare(
             blocks,
             normalizes=self._normalizes,
+            num_mel_bands=num_mel_bands(self._model),
             speech_detection=None,
             sample_rate_hz=self.sample_rate_hz,
             frame_samples=self.windowing.frame_samples,
         )
-        return iter_windows(SampleReader(preparation.normalize(blocks)), self.windowing)
+        return iter_windows(
+            SampleReader(preparation.normalize(blocks)),
+            self.windowing,
+            moments=preparation.moments,
+        )
 
     @torch.inference_mode()
     def run(
@@ -108,25 +114,19 @@ class HiddenFrames:
         Yields:
             The window's position in `windows`, and its kept frames, shape (N, T, D).
         """
-        batches = plan_batches([len(window.samples) for window in windows], batch_samples)
-        for batch in sorted(batches, key=min):
-            frames = self._run_batch([windows[position].samples for position in batch])
+        for batch, waveforms, mask in iter_batches(windows, batch_samples):
+            moments = [windows[position].moments for position in batch]
+            frames = self._run_batch(*to_model_inputs(self._model, waveforms, mask, moments))
             for row, position in enumerate(batch):
                 window = windows[position]
                 yield position, frames[:, row, window.first_frame : window.end_frame]
 
-    def _run_batch(self, pieces: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def _run_batch(self, values: torch.Tensor, mask: torch.Tensor) -> NDArray[np.float32]:
         """Return frames of shape (N, B, T, D); frames of padding are not removed."""
-        longest = max(len(piece) for piece in pieces)
-        padded = torch.zeros((len(pieces), longest))
-        mask = torch.zeros((len(pieces), longest), dtype=torch.long)
-        for row, piece in enumerate(pieces):
-            padded[row, : len(piece)] = torch.from_numpy(np.ascontiguousarray(piece))
-            mask[row, : len(piece)] = 1
         model, weights = self._model, self._layer_weights
         out = model.encode(
-            padded.to(model.device, model.dtype),
-            mask.to(model.device),
+            values,
+            mask,
             output_hidden_states=weights is None,
             layer_weights=weights,
         )

@@ -36,3 +36,24 @@ def find_joint(
     is_sure = log_probs[first - 1 : border + 1, list(silent_ids)] > math.log(_SURE)
     pairs = np.flatnonzero((is_sure[:-1] & is_sure[1:]).any(axis=1))
     return first + int(pairs[-1]) if pairs.size else border
+
+
+def find_shared_joint(
+    earlier: NDArray[np.float32], later: NDArray[np.float32], *, silent_ids: Sequence[int]
+) -> int:
+    """Return before which of the frames that two windows share the later one takes over.
+
+    The nearest place to the middle at which both windows hear the same silent token on both
+    sides; the middle, where there is none.
+
+    Args:
+        earlier: Natural log-probabilities of the shared frames (T, V), T even, by the earlier
+            window.
+        later: Those by the later window.
+        silent_ids: The blank and, if there is one, the delimiter.
+    """
+    middle = len(earlier) // 2
+    ids = list(silent_ids)
+    is_sure = np.minimum(earlier[:, ids], later[:, ids]) > math.log(_SURE)
+    places = np.flatnonzero((is_sure[:-1] & is_sure[1:]).any(axis=1)) + 1
+    return int(places[np.abs(places - middle).argmin()]) if places.size else middle

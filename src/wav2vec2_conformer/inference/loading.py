@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 
+from wav2vec2_conformer.checkpoints.adapters import choose_language
+from wav2vec2_conformer.checkpoints.adapters_lora import is_lora_folder, load_lora_folder
 from wav2vec2_conformer.checkpoints.location import locate_checkpoint
 from wav2vec2_conformer.checkpoints.processor import load_processor
 from wav2vec2_conformer.errors import CheckpointError, InputError
@@ -20,7 +22,11 @@ COMPUTE_TYPES = {
 
 
 def load_ctc(
-    checkpoint: str | Path | None, *, device: str, compute_type: str
+    checkpoint: str | Path | None,
+    *,
+    device: str,
+    compute_type: str,
+    target_lang: str | None = None,
 ) -> tuple[Wav2Vec2ConformerForCTC, Any]:
     """Load a fine-tuned model and its processor.
 
@@ -28,6 +34,8 @@ def load_ctc(
         checkpoint: A folder, a model of the Hugging Face hub, or None for the bundled one.
         device: `auto` (CUDA where there is one), or a torch device such as `cpu` or `cuda:1`.
         compute_type: `float32`, `bfloat16` or `float16`.
+        target_lang: Language whose adapter and vocabulary are used, of a checkpoint that has
+            several; None for the one it starts with.
 
     Returns:
         The model in eval mode on its device, and its `Wav2Vec2Processor`.
@@ -43,9 +51,17 @@ def load_ctc(
         )
     torch_device = choose_device(device)
     place = locate_checkpoint(checkpoint)
+    if is_lora_folder(place):
+        adapted = load_lora_folder(
+            place, Wav2Vec2ConformerForCTC, dtype=COMPUTE_TYPES[compute_type]
+        )
+        return adapted.to(torch_device), load_processor(place)
     try:
         model, report = Wav2Vec2ConformerForCTC.from_pretrained(
-            place, dtype=COMPUTE_TYPES[compute_type], output_loading_info=True
+            place,
+            dtype=COMPUTE_TYPES[compute_type],
+            target_lang=target_lang,
+            output_loading_info=True,
         )
     except OSError as error:
         raise CheckpointError(
@@ -56,7 +72,10 @@ def load_ctc(
             f"{place}: has no CTC head (lm_head), so it is a pre-trained checkpoint, or one "
             "of another task. Fine-tune it for transcription first."
         )
-    return model.to(torch_device).eval(), load_processor(place)
+    processor = load_processor(place)
+    if target_lang is not None:
+        choose_language(processor, target_lang)
+    return model.to(torch_device).eval(), processor
 
 
 def load_decoding(checkpoint: str | Path | None) -> DecodingOptions:

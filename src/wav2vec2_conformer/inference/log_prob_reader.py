@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wav2vec2_conformer.audio.blocks import AudioBlocks
-from wav2vec2_conformer.audio.samples import SampleReader
 from wav2vec2_conformer.audio.speech_detection import SpeechDetection, check_speech_detection
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.inference.log_probs import check_finite
+from wav2vec2_conformer.inference.model_inputs import num_mel_bands
 from wav2vec2_conformer.inference.preparation import Preparation, prepare
 from wav2vec2_conformer.inference.stitching import Stitcher, iter_stitched_log_probs
-from wav2vec2_conformer.inference.windows import Window, Windowing, iter_windows
+from wav2vec2_conformer.inference.windows import Windowing
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
 
 # Joints between windows are looked for so far back, and a pause between words is about so long.
@@ -119,6 +119,7 @@ class LogProbReader:
             self.windowing,
             batch_samples=int(batch_seconds * self.sample_rate_hz),
             regions=preparation.regions,
+            moments=preparation.moments,
             delimiter_id=self._delimiter_id,
         ):
             check_finite(log_probs, blocks.name)
@@ -135,6 +136,7 @@ class LogProbReader:
         return prepare(
             blocks,
             normalizes=self._normalizes,
+            num_mel_bands=num_mel_bands(self.model),
             speech_detection=self._speech_detection,
             sample_rate_hz=self.sample_rate_hz,
             frame_samples=self.windowing.frame_samples,
@@ -147,9 +149,3 @@ class LogProbReader:
             blank_id=self.model.config.pad_token_id,
             delimiter_id=self._delimiter_id,
         )
-
-    def cut(self, waveform: NDArray[np.float32]) -> list[Window]:
-        """Return the windows of a recording that is in memory, normalized."""
-        preparation = self.prepare([waveform])
-        reader = SampleReader(preparation.normalize([waveform]))
-        return list(iter_windows(reader, self.windowing, preparation.regions))

@@ -1,8 +1,6 @@
 """Log-probabilities of the tokens in each frame of windows.
 
 Shapes used in this file:
-    B  windows in a batch
-    L  samples
     T  frames
     V  vocabulary
 """
@@ -14,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from wav2vec2_conformer.errors import CheckpointError
-from wav2vec2_conformer.inference.batching import plan_batches
+from wav2vec2_conformer.inference.batching import iter_batches
+from wav2vec2_conformer.inference.model_inputs import to_model_inputs
 from wav2vec2_conformer.inference.windows import Window
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
 
@@ -33,15 +32,16 @@ def run_windows(
         batch_samples: Largest padded length of a batch.
 
     Yields:
-        The window's position in `windows`, and natural logarithms of its kept frames, shape
-        (T, V). Early windows first, as far as batches allow.
+        The window's position in `windows`, and natural logarithms of its kept and spare frames,
+        shape (T, V). Early windows first, as far as batches allow.
     """
-    batches = plan_batches([len(window.samples) for window in windows], batch_samples)
-    for batch in sorted(batches, key=min):
-        log_probs = _run_batch(model, [windows[position].samples for position in batch])
+    for batch, waveforms, mask in iter_batches(windows, batch_samples):
+        moments = [windows[position].moments for position in batch]
+        values, valid = to_model_inputs(model, waveforms, mask, moments)
+        logits = model(values, attention_mask=valid, return_dict=True).logits
+        log_probs: NDArray[np.float32] = logits.float().log_softmax(dim=-1).cpu().numpy()
         for row, position in enumerate(batch):
-            window = windows[position]
-            yield position, log_probs[row, window.first_frame : window.end_frame]
+            yield position, log_probs[row, windows[position].told_frames]
 
 
 def check_finite(log_probs: NDArray[np.float32], name: str) -> None:
@@ -55,22 +55,3 @@ def check_finite(log_probs: NDArray[np.float32], name: str) -> None:
             f"{name}: the model's output is not finite. Its weights are damaged, or "
             "compute_type float16 is too small for it: try float32."
         )
-
-
-def _run_batch(
-    model: Wav2Vec2ConformerForCTC, pieces: Sequence[NDArray[np.float32]]
-) -> NDArray[np.float32]:
-    """Return log-probabilities of shape (B, T, V); frames of padding are not removed."""
-    longest = max(len(piece) for piece in pieces)
-    padded = np.zeros((len(pieces), longest), dtype=np.float32)
-    mask = np.zeros((len(pieces), longest), dtype=np.int64)
-    for row, piece in enumerate(pieces):
-        padded[row, : len(piece)] = piece
-        mask[row, : len(piece)] = 1
-    logits = model(
-        torch.from_numpy(padded).to(model.device, model.dtype),
-        attention_mask=torch.from_numpy(mask).to(model.device),
-        return_dict=True,
-    ).logits
-    log_probs: NDArray[np.float32] = logits.float().log_softmax(dim=-1).cpu().numpy()
-    return log_probs

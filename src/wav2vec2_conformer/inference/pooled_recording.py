@@ -30,6 +30,7 @@ class PooledRecording:
 
     Attributes:
         duration_s: Length of the recording; to be set before the end.
+        error: Why there is no vector.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class PooledRecording:
         xvector: Wav2Vec2ConformerForXVector | None,
     ) -> None:
         self.duration_s = 0.0
+        self.error: Wav2Vec2ConformerError | None = None
         self._name = name
         self._layer = layer
         self._frame_s = frame_s
@@ -50,14 +52,13 @@ class PooledRecording:
         self._pieces: dict[int, NDArray[np.float32]] = {}
         self._sums: dict[int, NDArray[np.float64]] = {}
         self._num_frames = 0
-        self._error: Wav2Vec2ConformerError | None = None
 
     def add(self, window: Window, frames: NDArray[np.float32]) -> None:
         """Take the kept frames of a window, shape (N, T, D); windows may come in any order."""
         try:
             check_finite(frames, self._name)
         except Wav2Vec2ConformerError as error:
-            self._error = error
+            self.error = error
             return
         # Summed window by window, and in order at the end: the order in which windows come
         # depends on what else is in the batches, and the result must not.
@@ -68,8 +69,8 @@ class PooledRecording:
 
     def finish(self) -> Embedding | Failure:
         """Return the result when all windows have come."""
-        if self._error is not None:
-            return Failure(self._name, self._error)
+        if self.error is not None:
+            return Failure(self._name, self.error)
         if not self._num_frames:
             reason = (
                 f"{self._name}: is {self.duration_s:.3f} s long, shorter than one frame of the "
@@ -108,7 +109,7 @@ def embed_speaker(
         frames: Of the layer, or the weighted mean of layers, that the head sees; (T, D).
     """
     x = torch.from_numpy(frames)[None].to(model.device, model.dtype)
-    adapter = model.wav2vec2_conformer.adapter
+    adapter = model.base_model.adapter
     if adapter is not None and model.layer_weights is None:
         x = adapter(x)
     pooled = model._pool(model.projector(x), None)  # noqa: SLF001 - the head without its encoder

@@ -5,8 +5,9 @@ Shapes used in this file:
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,12 @@ from numpy.typing import NDArray
 from wav2vec2_conformer.audio.normalization import WaveformStatistics
 from wav2vec2_conformer.audio.samples import SampleReader
 from wav2vec2_conformer.audio.speech_detection import SpeechDetection, find_speech
+from wav2vec2_conformer.inference.log_mel_statistics import LogMelStatistics
+from wav2vec2_conformer.nn.log_mel import BandMoments
 
 _BLOCK_SAMPLES = 1 << 16
+
+S = TypeVar("S", WaveformStatistics, LogMelStatistics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +32,13 @@ class Preparation:
             frame grid; None where nobody looked.
         statistics: Mean and scale to normalize each region with, or the whole recording where
             there are none; None where the checkpoint wants none.
+        moments: The same for the log-mel bands of each region, for windows to carry; None where
+            the model hears no log-mel features.
     """
 
     regions: list[tuple[int, int]] | None
     statistics: list[WaveformStatistics] | None
+    moments: list[BandMoments] | None = None
 
     def normalize(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
         """Yield the recording's blocks as the checkpoint wants them; zeros between regions."""
@@ -58,6 +66,7 @@ def prepare(
     blocks: Iterable[NDArray[np.float32]],
     *,
     normalizes: bool,
+    num_mel_bands: int | None = None,
     speech_detection: SpeechDetection | None,
     sample_rate_hz: int,
     frame_samples: int,
@@ -72,6 +81,8 @@ def prepare(
         blocks: The recording's samples of shape (L,). Iterated once for each thing that has to
             be known.
         normalizes: Whether the checkpoint wants zero mean and unit variance.
+        num_mel_bands: Bands of the log-mel features that the model hears; None where it hears
+            samples.
         speech_detection: How to find speech; None does not look for it.
         sample_rate_hz: Rate of the samples.
         frame_samples: Samples from one frame of the model to the next.
@@ -84,7 +95,13 @@ def prepare(
             sample_rate_hz=sample_rate_hz,
             grid_samples=frame_samples,
         )
-    return Preparation(regions, list(_measure(blocks, regions)) if normalizes else None)
+    statistics = moments = None
+    if normalizes:
+        statistics = list(_measure(blocks, regions, WaveformStatistics))
+    if num_mel_bands is not None:
+        measured = _measure(blocks, regions, lambda: LogMelStatistics(num_mel_bands))
+        moments = [bands.moments for bands in measured]
+    return Preparation(regions, statistics, moments)
 
 
 def _parts(regions: list[tuple[int, int]] | None) -> list[tuple[int, int]]:
@@ -92,12 +109,14 @@ def _parts(regions: list[tuple[int, int]] | None) -> list[tuple[int, int]]:
 
 
 def _measure(
-    blocks: Iterable[NDArray[np.float32]], regions: list[tuple[int, int]] | None
-) -> Iterator[WaveformStatistics]:
+    blocks: Iterable[NDArray[np.float32]],
+    regions: list[tuple[int, int]] | None,
+    start_counting: Callable[[], S],
+) -> Iterator[S]:
     """Yield the statistics of each region."""
     reader = SampleReader(blocks)
     for start, end in _parts(regions):
-        statistics = WaveformStatistics()
+        statistics = start_counting()
         reader.skip_to(start)
         while (samples := reader.peek(min(end - reader.position, _BLOCK_SAMPLES))).size:
             statistics.add(samples)

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wav2vec2_conformer.audio.samples import SampleReader
+from wav2vec2_conformer.inference.batching import LOOK_AHEAD_BATCHES
+from wav2vec2_conformer.inference.joint import find_shared_joint
 from wav2vec2_conformer.inference.log_probs import run_windows
 from wav2vec2_conformer.inference.windows import Window, Windowing, iter_windows
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
+from wav2vec2_conformer.nn.log_mel import BandMoments
 
-# Batches are formed among so many times their own length of audio: enough to find windows of
-# similar length, little enough for flat memory and early results.
-LOOK_AHEAD_BATCHES = 4
 # Log-probability of what is not said where nobody speaks: nothing, and still finite.
 _SURELY_NOT = -100.0
 _SILENCE_FRAMES = 1_000
@@ -28,6 +28,7 @@ _SILENCE_FRAMES = 1_000
 class Stitcher:
     """Puts windows' log-probabilities in order, and silence where there is no window.
 
+    Among the frames that two windows share, the later one takes over where both hear nothing.
     Silence is blank, and one frame in each stretch of it ends the word before.
 
     Args:
@@ -40,27 +41,48 @@ class Stitcher:
         self._num_tokens = num_tokens
         self._blank_id = blank_id
         self._delimiter_id = delimiter_id
+        self._silent_ids = [blank_id] if delimiter_id is None else [blank_id, delimiter_id]
         self._num_frames = 0
+        self._shared: NDArray[np.float32] | None = None  # with the next window, by the last one
         self._expected: deque[int] = deque()  # first kept frames, which name the windows
-        self._ready: dict[int, NDArray[np.float32]] = {}
+        self._ready: dict[int, tuple[int, int, NDArray[np.float32]]] = {}  # with its spare frames
 
     def expect(self, windows: Sequence[Window]) -> None:
         """Announce the next windows, in order; `add` may bring them in any."""
         self._expected.extend(window.start_frame for window in windows)
 
     def add(self, window: Window, log_probs: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        """Take the kept frames of an expected window, and yield what is now complete."""
-        self._ready[window.start_frame] = log_probs
+        """Take the kept and spare frames of an expected window; yield what is now complete."""
+        spare = (window.spare_before, window.spare_after)
+        self._ready[window.start_frame] = (*spare, log_probs)
         while self._expected and self._expected[0] in self._ready:
             start_frame = self._expected.popleft()
-            yield from self._fill(start_frame)
-            ready = self._ready.pop(start_frame)
+            spare_before, spare_after, told = self._ready.pop(start_frame)
+            yield from self._fill(start_frame - spare_before)
+            ready = self._join(told, spare_before, spare_after)
             self._num_frames += len(ready)
             yield ready
 
     def finish(self, num_frames: int) -> Iterator[NDArray[np.float32]]:
         """Yield what is missing to so many frames in all."""
         yield from self._fill(num_frames)
+
+    def _join(
+        self, told: NDArray[np.float32], spare_before: int, spare_after: int
+    ) -> NDArray[np.float32]:
+        """Replace the frames shared with the window before by what is best of both.
+
+        Those shared with the next window wait for it.
+        """
+        if self._shared is not None:
+            later = told[: 2 * spare_before]
+            joint = find_shared_joint(self._shared, later, silent_ids=self._silent_ids)
+            told = np.concatenate([self._shared[:joint], told[joint:]])
+            self._shared = None
+        if spare_after:
+            self._shared = told[-2 * spare_after :]
+            told = told[: -2 * spare_after]
+        return told
 
     def _fill(self, end_frame: int) -> Iterator[NDArray[np.float32]]:
         spoken = self._delimiter_id
@@ -83,6 +105,7 @@ def iter_stitched_log_probs(
     *,
     batch_samples: int,
     regions: Iterable[tuple[int, int]] | None = None,
+    moments: Sequence[BandMoments] | None = None,
     delimiter_id: int | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Run the model over a recording of any length and yield its frames in order.
@@ -96,6 +119,7 @@ def iter_stitched_log_probs(
         batch_samples: Largest padded length of a batch.
         regions: Where somebody speaks, as `iter_windows` takes it; elsewhere the model does
             not run and frames are surely blank. None: everywhere.
+        moments: Of the log-mel bands, as `iter_windows` takes them.
         delimiter_id: The token that ends a word where nobody speaks, if there is one.
 
     Yields:
@@ -108,7 +132,7 @@ def iter_stitched_log_probs(
         blank_id=model.config.pad_token_id,
         delimiter_id=delimiter_id,
     )
-    windows = iter_windows(reader, windowing, regions)
+    windows = iter_windows(reader, windowing, regions, moments)
     for group in _iter_groups(windows, LOOK_AHEAD_BATCHES * batch_samples):
         stitcher.expect(group)
         for position, log_probs in run_windows(model, group, batch_samples=batch_samples):

@@ -16,6 +16,7 @@ from wav2vec2_conformer.errors import AudioError, InputError
 from wav2vec2_conformer.inference.decoder import CtcDecoder
 from wav2vec2_conformer.inference.joint import find_joint
 from wav2vec2_conformer.inference.log_probs import check_finite, run_windows
+from wav2vec2_conformer.inference.model_inputs import num_mel_bands
 from wav2vec2_conformer.inference.open_segment import OpenSegment
 from wav2vec2_conformer.inference.stream_events import (
     FinalSegment,
@@ -93,6 +94,7 @@ class StreamSession:
             frame_samples=frame_samples,
             count_frames=self._count_frames,
             normalizes=bool(processor.feature_extractor.do_normalize),
+            num_mel_bands=num_mel_bands(model),
         )
         tokenizer = processor.tokenizer
         delimiter_id = tokenizer.get_vocab().get(tokenizer.word_delimiter_token)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wav2vec2_conformer.audio.normalization import WaveformStatistics
+from wav2vec2_conformer.inference.log_mel_statistics import LogMelStatistics
 from wav2vec2_conformer.inference.windows import Window
 
 # More frames than any feature encoder's receptive field needs beyond the start of a frame.
@@ -35,6 +36,8 @@ class StreamingWindows:
         frame_samples: Samples between the starts of two frames.
         count_frames: The model's number of frames for a number of samples.
         normalizes: Whether the checkpoint wants zero mean and unit variance.
+        num_mel_bands: Bands of the log-mel features that the model hears, normalized in the
+            same manner; None where it hears samples.
 
     Attributes:
         border_frame: Border of the window that was cut last; 0 before the first. The end of
@@ -54,6 +57,7 @@ class StreamingWindows:
         frame_samples: int,
         count_frames: Callable[[int], int],
         normalizes: bool,
+        num_mel_bands: int | None = None,
     ) -> None:
         self.border_frame = 0
         self.heard_samples = 0
@@ -71,6 +75,7 @@ class StreamingWindows:
         needed = bisect.bisect_left(candidates, longest, key=count_frames)
         self._overhang_samples = max(0, needed - longest * frame_samples)
         self._statistics = WaveformStatistics() if normalizes else None
+        self._bands = None if num_mel_bands is None else LogMelStatistics(num_mel_bands)
         self._buffer: NDArray[np.float32] = np.empty(0, dtype=np.float32)
 
     def add(self, samples: NDArray[np.float32]) -> None:
@@ -107,10 +112,13 @@ class StreamingWindows:
         samples = self._buffer[start_frame * self._frame_samples - buffer_start :][
             : end - start_frame * self._frame_samples
         ]
+        # Window by window, not block by block: the sums, too, follow the grid.
+        unheard = samples[len(samples) - (end - self.heard_samples) :]
         if self._statistics is not None:
-            # Window by window, not block by block: the sums, too, follow the grid.
-            self._statistics.add(samples[len(samples) - (end - self.heard_samples) :])
+            self._statistics.add(unheard)
             samples = self._statistics.normalize(samples)
+        if self._bands is not None:
+            self._bands.add(unheard)
         self.heard_samples = end
         num_frames = self._count_frames(len(samples))
         self.border_frame = start_frame + num_frames if self.is_done else next_border
@@ -118,7 +126,8 @@ class StreamingWindows:
         self._buffer = self._buffer[max(0, next_start - buffer_start) :]
         if start_frame + num_frames <= first_frame:
             return None
-        return Window(samples, first_frame, first_frame - start_frame, num_frames)
+        moments = None if self._bands is None else self._bands.moments
+        return Window(samples, first_frame, first_frame - start_frame, num_frames, moments=moments)
 
     def _start_frame(self, border_frame: int) -> int:
         """Return where the window after a border starts."""

@@ -1,23 +1,24 @@
 """Speech to text."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wav2vec2_conformer.audio import AudioBlocks, AudioSource, source_name
+from wav2vec2_conformer.audio import AudioSource
 from wav2vec2_conformer.audio.speech_detection import SpeechDetection
-from wav2vec2_conformer.errors import InputError, Wav2Vec2ConformerError
+from wav2vec2_conformer.checkpoints.adapters import choose_language
+from wav2vec2_conformer.errors import InputError
+from wav2vec2_conformer.inference.batching import HELD_WINDOWS, iter_finished, iter_pieces
+from wav2vec2_conformer.inference.decoded_recording import DecodedRecording
 from wav2vec2_conformer.inference.decoder import DecodingOptions
 from wav2vec2_conformer.inference.loading import build_decoder, load_ctc, load_decoding
 from wav2vec2_conformer.inference.log_prob_reader import LogProbReader
-from wav2vec2_conformer.inference.recording_group import RecordingGroup, make_transcript
-from wav2vec2_conformer.inference.stitching import LOOK_AHEAD_BATCHES
+from wav2vec2_conformer.inference.log_probs import run_windows
 from wav2vec2_conformer.inference.stream_session import StreamSession
 from wav2vec2_conformer.inference.transcript import Failure, Transcript
+from wav2vec2_conformer.inference.windows import Window
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
-
-# Longer recordings are read in blocks and run alone; shorter ones share batches.
-_SHORT_WINDOWS = 2
 
 
 class Transcriber:
@@ -62,13 +63,16 @@ class Transcriber:
         self.model = model
         self.processor = processor
         self.decoder = build_decoder(model, processor, decoding)
-        self._reader = LogProbReader(
+        self._decoding = decoding
+        self._build_reader = partial(
+            LogProbReader,
             model,
             processor,
             window_s=window_s,
             context_s=context_s,
             speech_detection=speech_detection,
         )
+        self._reader = self._build_reader()
         self.sample_rate_hz = self._reader.sample_rate_hz
 
     @classmethod
@@ -82,6 +86,7 @@ class Transcriber:
         context_s: float = 3.0,
         decoding: DecodingOptions | None = None,
         speech_detection: SpeechDetection | None = None,
+        target_lang: str | None = None,
     ) -> "Transcriber":
         """Load a checkpoint.
 
@@ -96,13 +101,16 @@ class Transcriber:
                 that was tuned for the checkpoint (`language_model.json` in its folder), and
                 with the defaults where there is none.
             speech_detection: See the class.
+            target_lang: Language to start with, of a checkpoint with adapters of several.
 
         Raises:
             CheckpointError: When the checkpoint cannot be read or cannot transcribe.
             InputError: When the device or compute type does not exist here.
             MissingExtraError: When `silero` is asked for and not installed.
         """
-        loaded, processor = load_ctc(model, device=device, compute_type=compute_type)
+        loaded, processor = load_ctc(
+            model, device=device, compute_type=compute_type, target_lang=target_lang
+        )
         return cls(
             loaded,
             processor,
@@ -111,6 +119,21 @@ class Transcriber:
             decoding=load_decoding(model) if decoding is None else decoding,
             speech_detection=speech_detection,
         )
+
+    def set_language(self, language: str) -> None:
+        """Go on in another language of the checkpoint, with the same base model in memory.
+
+        Args:
+            language: Name of the language, such as "ara".
+
+        Raises:
+            CheckpointError: The checkpoint has no adapter or no vocabulary of it.
+            ConfigurationError: The model has no language adapters.
+        """
+        self.model.load_adapter(language)
+        choose_language(self.processor, language)
+        self.decoder = build_decoder(self.model, self.processor, self._decoding)
+        self._reader = self._build_reader()
 
     @property
     def vocabulary(self) -> dict[str, int]:
@@ -204,53 +227,26 @@ class Transcriber:
         batch_seconds: float,
         on_progress: Callable[[float], None] | None,
     ) -> Iterator[Transcript | Failure]:
-        max_samples = _SHORT_WINDOWS * self._reader.windowing.window_samples
-        group_samples = LOOK_AHEAD_BATCHES * batch_seconds * self.sample_rate_hz
-        group = RecordingGroup(self._reader, self.decoder)
-        for source in sources:
-            try:
-                blocks = AudioBlocks(source, sample_rate_hz, target_rate_hz=self.sample_rate_hz)
-            except Wav2Vec2ConformerError as error:
-                group.add_failure(Failure(source_name(source), error))
-                continue
-            with blocks:
-                is_long = not _add(group, blocks, max_samples)
-                if is_long or group.num_samples >= group_samples:
-                    yield from group.transcribe(
-                        batch_seconds=batch_seconds, on_progress=on_progress
-                    )
-                    group = RecordingGroup(self._reader, self.decoder)
-                if is_long:
-                    yield self._transcribe_long(blocks, batch_seconds, on_progress)
-        yield from group.transcribe(batch_seconds=batch_seconds, on_progress=on_progress)
+        batch_samples = int(batch_seconds * self.sample_rate_hz)
+        pieces = iter_pieces(
+            sources,
+            sample_rate_hz,
+            target_rate_hz=self.sample_rate_hz,
+            max_held_samples=HELD_WINDOWS * self._reader.windowing.window_samples,
+            start=lambda name: DecodedRecording(name, self._reader, self.decoder),
+            cut=DecodedRecording.cut,
+        )
 
-    def _transcribe_long(
-        self,
-        blocks: AudioBlocks,
-        batch_seconds: float,
-        on_progress: Callable[[float], None] | None,
-    ) -> Transcript | Failure:
-        """Transcribe a recording of any length in flat memory."""
-        session = self.decoder.start()
-        try:
-            for log_probs in self._reader.read(
-                blocks, batch_seconds=batch_seconds, on_progress=on_progress
+        def run(jobs: Sequence[tuple[DecodedRecording, Window]]) -> Iterator[int]:
+            windows = [window for _, window in jobs]
+            for position, log_probs in run_windows(
+                self.model, windows, batch_samples=batch_samples
             ):
-                session.feed(log_probs)
-        except Wav2Vec2ConformerError as error:
-            return Failure(blocks.name, error)
-        duration_s = blocks.duration_s or 0.0  # known by now
-        return make_transcript(blocks.name, session.finish(duration_s), duration_s)
+                recording, window = jobs[position]
+                recording.add(window, log_probs)
+                if on_progress is not None:
+                    on_progress(window.num_frames * self._reader.frame_s)
+                yield position
 
-
-def _add(group: RecordingGroup, blocks: AudioBlocks, max_samples: int) -> bool:
-    """Add a recording, or the reason why it cannot be read; False when it is too long."""
-    try:
-        waveform = blocks.load(max_samples)
-    except Wav2Vec2ConformerError as error:
-        group.add_failure(Failure(blocks.name, error))
-        return True
-    if len(waveform) > max_samples:
-        return False
-    group.add(blocks.name, waveform)
-    return True
+        for recording in iter_finished(pieces, run, batch_samples=batch_samples):
+            yield recording.finish()

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wav2vec2_conformer.audio import AudioSource
+from wav2vec2_conformer.checkpoints.bundled import BUNDLED, SPEAKER_HEAD
 from wav2vec2_conformer.checkpoints.location import locate_checkpoint
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.inference.embedder import Embedder
@@ -119,7 +120,7 @@ class Verifier:
 
         Args:
             model: A folder or a model of the Hugging Face hub, of any task; None for the
-                English speech recognizer that is part of this package.
+                speaker head that is part of this package.
             layer: Layer whose mean is the voice; None for the one in `verification.json`, or
                 else the checkpoint's speaker head, or else the layer at a quarter of the
                 encoder's depth.
@@ -134,8 +135,9 @@ class Verifier:
             InputError: When the device, compute type or layer does not exist here, or the
                 cohort cannot be used.
         """
-        encoder = load_encoder(model, device=device, compute_type=compute_type)
-        settings = read_settings(locate_checkpoint(model))
+        place = locate_checkpoint(f"{BUNDLED}{SPEAKER_HEAD}" if model is None else model)
+        encoder = load_encoder(place, device=device, compute_type=compute_type)
+        settings = read_settings(place)
         if layer is None and settings is not None:
             layer = settings.layer
         if layer is None and encoder.xvector is None:

@@ -3,10 +3,11 @@
 Each window but the first and last has context on both sides, which the model sees and whose
 frames are thrown away. Windows start on the model's frame grid: a frame of a window has seen
 the same samples as the frame of the whole clip that it stands for. The joint between two
-windows' kept frames lies where it is quiet, if it is quiet anywhere near.
+windows' kept frames lies where it is quiet, if it is quiet anywhere near; some frames on both
+sides of it are given by both windows, so that what the model hears there can move the joint.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from wav2vec2_conformer.audio.samples import SampleReader
 from wav2vec2_conformer.audio.silence import find_quiet_frame
 from wav2vec2_conformer.errors import InputError
+from wav2vec2_conformer.nn.log_mel import BandMoments
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +28,29 @@ class Window:
         start_frame: The recording's frame that the first kept frame is.
         first_frame: First kept frame, counted from the window's start.
         end_frame: The frame after the last kept one, counted from the window's start.
+        spare_before: Frames before the kept ones that may be used instead of the last window's.
+        spare_after: Frames after the kept ones that may be used instead of the next window's.
+        moments: Of the recording's log-mel bands; None where samples are normalized, or none of
+            them.
     """
 
     samples: NDArray[np.float32]
     start_frame: int
     first_frame: int
     end_frame: int
+    spare_before: int = 0
+    spare_after: int = 0
+    moments: BandMoments | None = None
 
     @property
     def num_frames(self) -> int:
         """Number of kept frames."""
         return self.end_frame - self.first_frame
+
+    @property
+    def told_frames(self) -> slice:
+        """The kept and the spare frames, counted from the window's start."""
+        return slice(self.first_frame - self.spare_before, self.end_frame + self.spare_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +98,18 @@ class Windowing:
         """Length of the longest window in samples."""
         return self.window_frames * self.frame_samples
 
+    @property
+    def spare_frames(self) -> int:
+        """Frames on each side of a joint that both windows tell about.
+
+        Each of them has half of the context at least, and the spare frames of a window's two
+        joints are apart.
+        """
+        beyond = self.count_frames(self.window_samples)
+        beyond -= self.window_frames - self.context_frames
+        between = self.window_frames - 2 * self.context_frames
+        return min((self.context_frames - 1) // 2, between // 4, beyond)
+
     def find_joint(self, samples: NDArray[np.float32]) -> int:
         """Return the frame, counted from a full window's start, before which it is joined."""
         latest = self.window_frames - self.context_frames
@@ -102,6 +128,7 @@ def iter_windows(
     reader: SampleReader,
     windowing: Windowing,
     regions: Iterable[tuple[int, int]] | None = None,
+    moments: Sequence[BandMoments] | None = None,
 ) -> Iterator[Window]:
     """Cut a recording, or parts of it, into windows.
 
@@ -113,13 +140,17 @@ def iter_windows(
         windowing: How to cut.
         regions: Parts as (first sample, sample after the last one), in order and apart, the
             first sample on the frame grid. None: the whole recording.
+        moments: Of each part's log-mel bands (of the whole recording's where there are no
+            parts), for the windows to carry; None for none.
 
     Yields:
         Windows in order. None for a part below one frame.
     """
     hop = windowing.frame_samples
-    for region_start, region_end in [(0, None)] if regions is None else regions:
-        start, first_frame = region_start, 0
+    parts = [(0, None)] if regions is None else regions
+    for part, (region_start, region_end) in enumerate(parts):
+        own = None if moments is None else moments[part]
+        start, first_frame, spare_before = region_start, 0, 0
         while True:
             reader.skip_to(start)
             # One sample more than a window tells whether this is the last one.
@@ -131,10 +162,16 @@ def iter_windows(
             if len(samples) <= windowing.window_samples:
                 end_frame = windowing.count_frames(len(samples))
                 if end_frame > first_frame:
-                    yield Window(samples, start_frame, first_frame, end_frame)
+                    yield Window(
+                        samples, start_frame, first_frame, end_frame, spare_before, moments=own
+                    )
                 break
             samples = samples[: windowing.window_samples]
             end_frame = windowing.find_joint(samples)
-            yield Window(samples, start_frame, first_frame, end_frame)
+            spare = windowing.spare_frames
+            yield Window(
+                samples, start_frame, first_frame, end_frame, spare_before, spare, moments=own
+            )
+            spare_before = spare
             start += (end_frame - windowing.context_frames) * hop
             first_frame = windowing.context_frames

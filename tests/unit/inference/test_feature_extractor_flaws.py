@@ -57,7 +57,11 @@ def transcriber(heard: Recorder, level_processor: Any) -> Transcriber:
 def test_padding_has_no_part_in_a_clips_statistics_in_training() -> None:
     clips = [noise(1.0), noise(3.0, 1)]
     labels = np.zeros(1, np.int64)
-    batch = SpeechCollator()([{"input_values": clip, "labels": labels} for clip in clips])
+    examples = [
+        {"input_values": clip, "labels": labels, "utterance_id": str(i)}
+        for i, clip in enumerate(clips)
+    ]
+    batch = SpeechCollator()(examples)
     for row, clip in zip(batch["input_values"].numpy(), clips, strict=True):
         valid = row[: len(clip)]
         assert valid.mean() == pytest.approx(0.0, abs=1e-4)

@@ -9,7 +9,8 @@ import torch
 
 from wav2vec2_conformer.audio import AudioBlocks, normalize_waveform
 from wav2vec2_conformer.errors import AudioError, CheckpointError, InputError
-from wav2vec2_conformer.inference.loading import load_ctc
+from wav2vec2_conformer.inference.decoded_recording import DecodedRecording
+from wav2vec2_conformer.inference.loading import build_decoder, load_ctc
 from wav2vec2_conformer.inference.log_prob_reader import LogProbReader
 
 RATE_HZ = 16_000
@@ -36,7 +37,9 @@ def test_the_frames_are_those_of_the_whole_recording(tiny: tuple[Any, Any]) -> N
 
 def test_the_whole_recording_is_normalized_not_each_window(tiny: tuple[Any, Any]) -> None:
     quiet_then_loud = np.concatenate([noise(6) * 0.01, noise(6)])
-    windows = LogProbReader(*tiny, window_s=3.0, context_s=0.5).cut(quiet_then_loud)
+    reader = LogProbReader(*tiny, window_s=3.0, context_s=0.5)
+    recording = DecodedRecording("noise", reader, build_decoder(*tiny))
+    windows = list(recording.cut([quiet_then_loud]))
     assert len(windows) > 5
     assert windows[0].samples.std() < 0.05
     assert windows[-1].samples.std() > 1.0

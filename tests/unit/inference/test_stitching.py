@@ -53,6 +53,55 @@ def test_results_may_come_in_any_order(seed: int) -> None:
     assert np.isfinite(stitched).all()
 
 
+def shared_windows(num_shared: int) -> tuple[Window, Window]:
+    """Two windows of 10 kept frames, which share `num_shared` on each side of their joint."""
+    nothing = np.empty(0, np.float32)
+    return (
+        Window(nothing, 0, 0, 10, spare_after=num_shared),
+        Window(nothing, 10, 4, 14, spare_before=num_shared),
+    )
+
+
+def surely(tokens: list[int], num_tokens: int = 3) -> np.ndarray:
+    log_probs = np.full((len(tokens), num_tokens), -20.0, np.float32)
+    log_probs[np.arange(len(tokens)), tokens] = 0.0
+    return log_probs
+
+
+def stitch(earlier: list[int], later: list[int], num_shared: int) -> list[int]:
+    stitcher = Stitcher(3, blank_id=0, delimiter_id=2)
+    windows = shared_windows(num_shared)
+    stitcher.expect(windows)
+    blocks = [
+        *stitcher.add(windows[1], surely(later)),  # in any order
+        *stitcher.add(windows[0], surely(earlier)),
+        *stitcher.finish(20),
+    ]
+    return np.concatenate(blocks).argmax(axis=1).tolist()
+
+
+def test_a_token_that_two_windows_hear_a_frame_apart_is_given_once() -> None:
+    # Token 1 is in frame 9 for the earlier window and in frame 10 for the later one, so a joint
+    # between those two would give it twice; frames 6 and 7 are blank for both.
+    earlier = [0, 1, 1, 0, 1, 1, 0, 0, 0, 1, 0, 1, 1]
+    later = [0, 0, 0, 1, 1, 1, *[0] * 7]
+    assert len(earlier) == len(later) == 13
+    stitched = stitch(earlier, later, 3)
+    assert len(stitched) == 20
+    assert stitched[:7] == earlier[:7]
+    assert stitched[8:] == [0, 0, 1, 1, 1, *[0] * 7]
+
+
+def test_where_no_shared_frame_is_silent_the_joint_stays_where_it_is_quiet() -> None:
+    stitched = stitch([1] * 13, [2, 1, 2, 1, 2, 1, *[0] * 7], 3)
+    assert stitched == [1] * 10 + [1, 2, 1] + [0] * 7
+
+
+def test_a_joint_between_equal_frames_changes_nothing() -> None:
+    frames = np.random.default_rng(0).integers(0, 3, 20).tolist()
+    assert stitch(frames[:14], frames[6:], 4) == frames
+
+
 def test_what_is_complete_is_given_at_once() -> None:
     stitcher = Stitcher(2, blank_id=0)
     first, second = window(0, 5), window(5, 5)

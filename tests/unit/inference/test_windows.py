@@ -58,7 +58,13 @@ def check_tiling(windows: list[Window], waveform: np.ndarray, windowing: Windowi
         assert window.end_frame <= windowing.count_frames(len(window.samples))
         start = (window.start_frame - window.first_frame) * windowing.frame_samples
         np.testing.assert_array_equal(window.samples, waveform[start : start + len(window.samples)])
+        told = window.told_frames
+        assert 0 <= told.start <= told.stop <= windowing.count_frames(len(window.samples))
         frame += window.num_frames
+    for earlier, later in pairwise(windows):
+        assert earlier.spare_after == later.spare_before
+        assert earlier.num_frames >= earlier.spare_before + earlier.spare_after
+        assert later.num_frames >= later.spare_before + later.spare_after
     assert frame == windowing.count_frames(len(waveform))
 
 

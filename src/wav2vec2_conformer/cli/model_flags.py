@@ -1,0 +1,77 @@
+"""Flags of the commands that run a model over audio: which model, on what, how much at once."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from typer import Argument, Option
+
+AudioFiles = Annotated[
+    list[str] | None,
+    Argument(help="Audio files, folders of audio files, or - for standard input."),
+]
+ModelName = Annotated[
+    str | None,
+    Option(
+        "-m",
+        "--model",
+        help="Checkpoint folder or hub name.",
+        show_default="bundled English model",
+    ),
+]
+AnyModelName = Annotated[
+    str | None,
+    Option(
+        "-m",
+        "--model",
+        help="Checkpoint folder or hub name, of any task.",
+        show_default="bundled English model",
+    ),
+]
+SpeakerModelName = Annotated[
+    str | None,
+    Option(
+        "-m",
+        "--model",
+        help="Checkpoint folder or hub name, of any task.",
+        show_default="bundled speaker head",
+    ),
+]
+Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:1, ...")]
+ComputeType = Annotated[
+    Literal["float32", "bfloat16", "float16"], Option(help="Precision of the model.")
+]
+BatchSeconds = Annotated[float, Option(min=1.0, help="Seconds of audio in the model at once.")]
+# Windows whose frames are joined; those of `classify` do not overlap.
+WindowSeconds = Annotated[
+    float, Option(help="Longer audio runs in overlapping windows of this length.")
+]
+ContextSeconds = Annotated[
+    float, Option(help="Part of a window on each side that is context only.")
+]
+Quiet = Annotated[bool, Option("--quiet", "-q", help="No progress bar.")]
+Failures = Annotated[
+    Path | None,
+    Option(
+        help="Write a line of JSON for each input that failed into this file.",
+        rich_help_panel="Output",
+    ),
+]
+
+
+def check_failures_path(path: Path | None) -> None:
+    """Refuse a file of `--failures` that cannot be made, before the model runs.
+
+    Raises:
+        typer.BadParameter: When its folder is not there.
+    """
+    if path is not None and not path.parent.is_dir():
+        raise typer.BadParameter(f"--failures: there is no folder {path.parent}.")
+
+
+def silence_loading() -> None:
+    """Keep transformers' messages and bars about what it loads off the terminal."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
