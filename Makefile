@@ -5,6 +5,7 @@
 #   make test     run the tests (without those marked slow)
 #   make check    everything that must pass before a change lands
 #   make bench    measure time and memory beside the reference implementation
+#   make heads    train the bundled heads again: make heads SPEECH=FOLDER (recipes/heads)
 #   make docs     build the documentation into site/
 #   make format   rewrite the sources in the project's format
 #   make clean    remove the environment and everything that was built
@@ -25,7 +26,7 @@ DEVELOPMENT := $(VENV)/installed-development
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format-check lint types imports docs bench format clean
+.PHONY: help demo test check format-check lint types imports docs heads bench format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -53,6 +54,10 @@ imports: $(DEVELOPMENT)
 docs: $(DEVELOPMENT)
 	@# not --quiet, which hides the warnings that --strict should count
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+heads: $(DEVELOPMENT)
+	@test -n "$(SPEECH)" || { echo "Name the folder of speech: make heads SPEECH=FOLDER" >&2; exit 2; }
+	$(BIN)/python recipes/heads/train.py "$(SPEECH)" runs/heads
 
 bench: $(DEVELOPMENT)
 	@set -e; for benchmark in $(BENCHMARKS); do \

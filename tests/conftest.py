@@ -8,7 +8,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,69 @@ def run_python(tmp_path: Path) -> Callable[[str], str]:
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def save_classifier() -> Callable[..., Path]:
+    """Save a tiny random classifier, whose scores differ between clips, into a folder."""
+
+    def save(folder: Path, labels: Sequence[str] = ("low", "middle", "high"), **more: Any) -> Path:
+        from transformers import Wav2Vec2FeatureExtractor
+
+        from wav2vec2_conformer import (
+            Wav2Vec2ConformerConfig,
+            Wav2Vec2ConformerForSequenceClassification,
+        )
+
+        torch.manual_seed(0)
+        model = Wav2Vec2ConformerForSequenceClassification(
+            Wav2Vec2ConformerConfig(
+                hidden_size=16,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                intermediate_size=20,
+                hidden_act="swish",
+                feat_extract_norm="layer",
+                conv_bias=True,
+                conv_dim=(8,) * 7,
+                conv_depthwise_kernel_size=5,
+                num_conv_pos_embeddings=4,
+                num_conv_pos_embedding_groups=2,
+                classifier_proj_size=8,
+                id2label=dict(enumerate(labels)),
+                label2id={label: number for number, label in enumerate(labels)},
+                **more,
+            )
+        )
+        torch.nn.init.normal_(model.projector.weight)
+        torch.nn.init.normal_(model.classifier.weight, std=0.2)
+        model.save_pretrained(folder)
+        Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(folder)
+        return folder
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def save_head() -> Callable[..., Path]:
+    """Save a model of another task with the encoder of a checkpoint and a random head."""
+
+    def save(class_name: str, encoder: Path, folder: Path, **values: Any) -> Path:
+        from transformers import Wav2Vec2FeatureExtractor
+
+        import wav2vec2_conformer
+
+        config = wav2vec2_conformer.Wav2Vec2ConformerConfig.from_pretrained(encoder, **values)
+        torch.manual_seed(1)
+        model = getattr(wav2vec2_conformer, class_name).from_pretrained(encoder, config=config)
+        for parameter in (model.classifier.weight, model.layer_weights):
+            if parameter is not None:
+                torch.nn.init.normal_(parameter, std=2.0)
+        model.save_pretrained(folder)
+        Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(folder)
+        return folder
+
+    return save
 
 
 def _in_ci() -> bool:

@@ -5,57 +5,26 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-import torch
-from transformers import Wav2Vec2FeatureExtractor
 
-from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
 from wav2vec2_conformer.inference.classifier import Classifier
-from wav2vec2_conformer.models.sequence_classification import (
-    Wav2Vec2ConformerForSequenceClassification,
-)
 
 from .conftest import RATE_HZ, Command
 
 LABELS = ["low", "middle", "high"]
 
 
-def save_checkpoint(folder: Path, labels: list[str], **config: Any) -> Path:
-    torch.manual_seed(0)
-    model = Wav2Vec2ConformerForSequenceClassification(
-        Wav2Vec2ConformerConfig(
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=20,
-            hidden_act="swish",
-            feat_extract_norm="layer",
-            conv_bias=True,
-            conv_dim=(8,) * 7,
-            conv_depthwise_kernel_size=5,
-            num_conv_pos_embeddings=4,
-            num_conv_pos_embedding_groups=2,
-            classifier_proj_size=8,
-            id2label=dict(enumerate(labels)),
-            label2id={label: number for number, label in enumerate(labels)},
-            **config,
-        )
-    )
-    torch.nn.init.normal_(model.projector.weight)
-    torch.nn.init.normal_(model.classifier.weight, std=0.2)
-    model.save_pretrained(folder)
-    Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
-def classification_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_checkpoint(tmp_path_factory.mktemp("classification"), LABELS)
+def classification_checkpoint(
+    save_classifier: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    return save_classifier(tmp_path_factory.mktemp("classification"), LABELS)
 
 
 @pytest.fixture(scope="module")
@@ -166,14 +135,6 @@ def test_the_demo_labels_the_clips_in_the_package(
     assert [line.split("\t")[0] for line in out.splitlines()] == [str(clip) for clip in clips[:2]]
 
 
-def test_without_a_model_the_error_says_how_to_get_one(run: Command, clips: list[Path]) -> None:
-    code, out, err = run("classify", clips[0])
-    assert (code, out) == (1, "")
-    assert err.startswith("error: ")
-    assert "no classification head is part of this package" in err
-    assert err.count("\n") == 1
-
-
 def test_a_test_set_gives_accuracy_and_a_confusion_matrix(
     run: Command, classification_checkpoint: Path, test_set: tuple[Path, int], tmp_path: Path
 ) -> None:
@@ -254,9 +215,9 @@ def test_parts_of_a_long_file_are_clips_of_their_own(
 
 
 def test_a_multi_label_model_is_scored_by_average_precision(
-    run: Command, clips: list[Path], tmp_path: Path
+    save_classifier: Callable[..., Path], run: Command, clips: list[Path], tmp_path: Path
 ) -> None:
-    folder = save_checkpoint(tmp_path / "m", LABELS, problem_type="multi_label_classification")
+    folder = save_classifier(tmp_path / "m", LABELS, problem_type="multi_label_classification")
     lines = [
         {"audio_filepath": str(clips[0]), "labels": ["low", "high"]},
         {"audio_filepath": str(clips[1]), "label": "high"},
@@ -276,8 +237,10 @@ def test_a_multi_label_model_is_scored_by_average_precision(
     assert "macro-F1 at 0.5" in out
 
 
-def test_a_regression_is_scored_by_errors(run: Command, clips: list[Path], tmp_path: Path) -> None:
-    folder = save_checkpoint(tmp_path / "r", ["age"])
+def test_a_regression_is_scored_by_errors(
+    save_classifier: Callable[..., Path], run: Command, clips: list[Path], tmp_path: Path
+) -> None:
+    folder = save_classifier(tmp_path / "r", ["age"])
     classifier = Classifier.from_pretrained(folder, device="cpu")
     lines = [
         {"audio_filepath": str(clip), "label": classifier.classify(clip).scores["age"] + error}
@@ -299,9 +262,14 @@ def test_a_regression_is_scored_by_errors(run: Command, clips: list[Path], tmp_p
     ],
 )
 def test_a_regression_refuses_what_is_no_number(
-    run: Command, clips: list[Path], tmp_path: Path, line: dict[str, Any], message: str
+    save_classifier: Callable[..., Path],
+    run: Command,
+    clips: list[Path],
+    tmp_path: Path,
+    line: dict[str, Any],
+    message: str,
 ) -> None:
-    folder = save_checkpoint(tmp_path / "r", ["age"])
+    folder = save_classifier(tmp_path / "r", ["age"])
     manifest = write_manifest(tmp_path, [{"audio_filepath": str(clips[0]), **line}])
     code, _, err = run("classify", "-m", folder, "--manifest", manifest)
     assert code == 1
@@ -309,9 +277,9 @@ def test_a_regression_refuses_what_is_no_number(
 
 
 def test_a_confusion_matrix_needs_one_label_for_each_clip(
-    run: Command, clips: list[Path], tmp_path: Path
+    save_classifier: Callable[..., Path], run: Command, clips: list[Path], tmp_path: Path
 ) -> None:
-    folder = save_checkpoint(tmp_path / "r", ["age"])
+    folder = save_classifier(tmp_path / "r", ["age"])
     manifest = write_manifest(tmp_path, [{"audio_filepath": str(clips[0]), "label": 3}])
     picture = tmp_path / "plot.png"
     flags = ["--manifest", manifest, "--confusion", picture]

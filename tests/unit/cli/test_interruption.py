@@ -1,4 +1,7 @@
 import signal
+import sys
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -60,3 +63,51 @@ def test_errors_of_the_source_pass() -> None:
 
     with pytest.raises(ValueError, match="broken"):
         list(UntilInterrupted(items()))
+
+
+class Reluctant:
+    """Presses Ctrl-C inside its destructor, where Python drops the exception."""
+
+    def __del__(self) -> None:
+        press_ctrl_c()
+
+
+def test_ctrl_c_that_falls_into_a_destructor_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dropped = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda args: dropped.append(args.exc_type))
+
+    def items() -> Iterator[int]:
+        yield 1
+        thing = Reluctant()
+        del thing
+        time.sleep(20)  # as long as nobody presses again
+        yield 2
+
+    listening = UntilInterrupted(items())
+    start_s = time.monotonic()
+    threads = threading.active_count()
+    assert list(listening) == [1]
+    assert dropped == [KeyboardInterrupt]
+    assert listening.is_interrupted
+    assert time.monotonic() - start_s < 10
+    assert threading.active_count() == threads
+
+
+def test_the_repeated_press_does_not_stop_the_work_on_an_item(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+
+    def items() -> Iterator[int]:
+        thing = Reluctant()
+        del thing
+        yield 1
+        yield 2
+
+    done = []
+    for item in UntilInterrupted(items()):
+        time.sleep(0.5)  # the press is repeated in this time
+        done.append(item)
+    assert done == [1]
