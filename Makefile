@@ -34,8 +34,9 @@ help:
 demo: $(RUNTIME)
 	$(BIN)/wav2vec2-conformer transcribe --demo
 
+# Side by side, each on one thread: torch processes with several threads each hinder one another.
 test: $(DEVELOPMENT)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: format-check lint types imports test docs
 

@@ -194,3 +194,41 @@ def test_finetune(neighbour, noise, run, tmp_path):
     ]  # fmt: skip
     assert any("encoder" in name for name in changed)
     assert any("lm_head" in name for name in changed)
+
+
+@pytest.mark.parametrize(
+    ("task", "command"),
+    [
+        ("classification", "classify"),
+        ("frame-classification", "diarize"),
+        ("xvector", "embed"),
+    ],
+)
+def test_every_head_is_trained_and_used(task, command, neighbour, noise, run, tmp_path):
+    path, _ = noise
+    folder, _ = neighbour.make("ForCTC")
+    manifest = tmp_path / "train.jsonl"
+    lines = [
+        {
+            "audio_filepath": path.name,
+            "duration": 1.0,
+            "label": name,
+            "speaker": name,
+            "segments": [{"start": 0.2, "end": 0.8, "speaker": name}],
+        }
+        for name in ("left", "right")
+    ]
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    code, _, err = run(
+        "finetune", "--task", task, "--frame-labels", "speech", "--model", folder,
+        "--train", manifest, "--output-dir", tmp_path / "run", "--max-steps", 1, "--use-cpu",
+        "--batch-seconds", 2, "--num-workers", 0, "--report-to", "none",
+    )  # fmt: skip
+    assert code == 0, err
+    flags = {"embed": ["-o", tmp_path / "vectors"], "diarize": ["--vad"]}.get(command, [])
+    code, out, err = run(command, path, "--model", tmp_path / "run" / "final", *flags)
+    assert code == 0, err
+    if command != "embed":
+        assert out
+    else:
+        assert list((tmp_path / "vectors").glob("*.npy"))

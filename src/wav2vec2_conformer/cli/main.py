@@ -15,6 +15,7 @@ from wav2vec2_conformer.cli.analyze import analyze
 from wav2vec2_conformer.cli.check_data import check_data
 from wav2vec2_conformer.cli.classify import classify
 from wav2vec2_conformer.cli.convert import convert
+from wav2vec2_conformer.cli.demo import demo
 from wav2vec2_conformer.cli.diarize import diarize
 from wav2vec2_conformer.cli.embed import embed
 from wav2vec2_conformer.cli.enroll import enroll
@@ -26,6 +27,7 @@ from wav2vec2_conformer.cli.layer_probe import layer_probe
 from wav2vec2_conformer.cli.lm import lm
 from wav2vec2_conformer.cli.pretrain import pretrain
 from wav2vec2_conformer.cli.report import report
+from wav2vec2_conformer.cli.serve import serve
 from wav2vec2_conformer.cli.simulate import simulate
 from wav2vec2_conformer.cli.stream import stream
 from wav2vec2_conformer.cli.transcribe import transcribe
@@ -63,6 +65,8 @@ app.command("finetune")(finetune)
 app.command("report")(report)
 app.command("convert")(convert)
 app.command("inspect")(inspect)
+app.command("serve")(serve)
+app.command("demo")(demo)
 
 
 def _print_version(value: bool) -> None:

@@ -1,0 +1,67 @@
+"""Dropout that keeps one byte for each element instead of four, and draws faster on a CPU.
+
+torch's own draws a random number of 32 bits or more for each element on a CPU, and keeps a mask
+of floating-point numbers for the gradient. Here 16 bits decide, which is exact to 1/65536.
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+LEVELS = 2**16
+
+
+class Dropout(nn.Dropout):
+    """Zero elements at random in training and scale the others up, as `nn.Dropout` does."""
+
+    def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """Drop elements; in evaluation return `x` itself."""
+        if not self.training or self.inplace or not is_lean(x, self.p):
+            return super().forward(x)
+        return drop(x, self.p)
+
+
+def is_lean(x: Float[Tensor, "..."], probability: float) -> bool:
+    """Return whether `drop` is the better way: on a CPU, and neither compiled nor traced."""
+    if x.device.type != "cpu" or not LEVELS**-1 <= probability < 1.0:
+        return False
+    return not (torch.compiler.is_compiling() or torch.jit.is_tracing())  # type: ignore[attr-defined]
+
+
+def drop(x: Float[Tensor, "..."], probability: float) -> Float[Tensor, "..."]:
+    """Zero elements with a probability, scale the others so that the mean stays.
+
+    Draws from torch's CPU generator.
+
+    Args:
+        x: Anything.
+        probability: Above 0 and below 1, rounded to a multiple of 1/65536.
+    """
+    dropped: Tensor = _Dropped.apply(x, probability)
+    return dropped
+
+
+class _Dropped(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Float[Tensor, "..."], probability: float) -> Float[Tensor, "..."]:
+        levels = min(round(probability * LEVELS), LEVELS - 1)
+        is_kept = _draw(x.shape, levels)
+        ctx.save_for_backward(is_kept)
+        ctx.scale = LEVELS / (LEVELS - levels)
+        return (x * is_kept).mul_(ctx.scale)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Float[Tensor, "..."]) -> tuple[Float[Tensor, "..."], None]:
+        (is_kept,) = ctx.saved_tensors
+        return (gradient * is_kept).mul_(ctx.scale), None
+
+
+def _draw(shape: torch.Size, levels: int) -> UInt8[Tensor, "..."]:
+    """Return 0 with a probability of `levels` in 65536, else 1."""
+    fours = torch.empty(-(-shape.numel() // 4), dtype=torch.int64)
+    fours.random_(torch.iinfo(torch.int64).min, None)
+    sixteen_bits = fours.view(torch.int16)[: shape.numel()].view(shape)
+    is_kept = sixteen_bits >= torch.iinfo(torch.int16).min + levels
+    return is_kept.view(torch.uint8)  # torch multiplies by bytes at twice the speed of truth values

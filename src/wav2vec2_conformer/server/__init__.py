@@ -1,0 +1,1 @@
+"""The model behind HTTP: OpenAI's transcription API, live sockets, and a web page."""
