@@ -19,6 +19,7 @@ from wav2vec2_conformer.errors import ConfigurationError, InputError
 from wav2vec2_conformer.models.adapters import init_adapters, put_adapter, read_adapter
 from wav2vec2_conformer.models.model import build_base
 from wav2vec2_conformer.models.pretrained import Wav2Vec2ConformerPreTrainedModel
+from wav2vec2_conformer.nn.dropout import Dropout
 
 
 def count_frames_needed(labels: Tensor) -> Tensor:
@@ -58,7 +59,7 @@ class Wav2Vec2ConformerForCTC(Wav2Vec2ConformerPreTrainedModel):
                 "to len(tokenizer)"
             )
         setattr(self, self.base_model_prefix, build_base(config))
-        self.dropout = nn.Dropout(config.final_dropout)
+        self.dropout = Dropout(config.final_dropout)
         self.lm_head = nn.Linear(
             config.output_hidden_size if config.add_adapter else config.hidden_size,
             config.vocab_size,

@@ -16,6 +16,7 @@ from wav2vec2_conformer.errors import ConfigurationError, InputError
 from wav2vec2_conformer.models.model import Encoded, build_base
 from wav2vec2_conformer.models.pretrained import Wav2Vec2ConformerPreTrainedModel
 from wav2vec2_conformer.nn.contrastive import Contrast, compare_with_distractors
+from wav2vec2_conformer.nn.dropout import Dropout
 from wav2vec2_conformer.nn.gradient_scale import scale_gradient
 from wav2vec2_conformer.nn.lengths import padding_mask_from_lengths
 from wav2vec2_conformer.nn.quantizer import GumbelVectorQuantizer
@@ -94,7 +95,7 @@ class Wav2Vec2ConformerForPreTraining(Wav2Vec2ConformerPreTrainedModel):
                 "add_adapter=False"
             )
         setattr(self, self.base_model_prefix, build_base(config))
-        self.dropout_features = nn.Dropout(config.feat_quantizer_dropout)
+        self.dropout_features = Dropout(config.feat_quantizer_dropout)
         self.quantizer = GumbelVectorQuantizer(
             config.conv_dim[-1],
             num_groups=config.num_codevector_groups,

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.nn.attention import SelfAttention
+from wav2vec2_conformer.nn.dropout import Dropout
 from wav2vec2_conformer.nn.feed_forward import FeedForward
 from wav2vec2_conformer.nn.lengths import conv_output_lengths, padding_mask_from_lengths
 from wav2vec2_conformer.nn.precision import convolve
@@ -66,7 +67,7 @@ class AttentiveAdapterLayer(nn.Module):
         self.self_attn_layer_norm = nn.LayerNorm(dim, eps=eps)
         self.self_attn_conv = strided()
         self.self_attn = SelfAttention(dim, num_heads, dropout=attention_dropout)
-        self.self_attn_dropout = nn.Dropout(attended_dropout)
+        self.self_attn_dropout = Dropout(attended_dropout)
         self.ffn_layer_norm = nn.LayerNorm(dim, eps=eps)
         self.ffn = FeedForward(
             dim,

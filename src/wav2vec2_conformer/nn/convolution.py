@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from wav2vec2_conformer.errors import ConfigurationError
 from wav2vec2_conformer.nn.depthwise import convolve_depthwise
+from wav2vec2_conformer.nn.dropout import Dropout
 from wav2vec2_conformer.nn.in_place import apply_onto, may_write_over
 from wav2vec2_conformer.nn.normalization import MaskedBatchNorm1d
 from wav2vec2_conformer.nn.precision import convolve
@@ -68,7 +69,7 @@ class ConvolutionModule(nn.Module):
             self.batch_norm = MaskedBatchNorm1d(dim)
         self.activation = activation
         self.pointwise_conv2 = nn.Conv1d(dim, dim, kernel_size=1, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self,

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from wav2vec2_conformer.nn.attention import Positions
+from wav2vec2_conformer.nn.dropout import Dropout
 from wav2vec2_conformer.nn.normalization import frozen_statistics
 from wav2vec2_conformer.nn.packing import pack, packed_lengths, unpack
 from wav2vec2_conformer.nn.positional_convolution import PositionalConvolution
@@ -81,7 +82,7 @@ class Encoder(nn.Module):
         self.embed_positions = rotary
         self.pos_conv_embed = positional_convolution
         self.layer_norm = None if norm is None else nn.LayerNorm(dim, eps=eps)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(layers)
 
     def encode(

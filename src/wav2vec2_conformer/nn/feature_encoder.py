@@ -87,23 +87,21 @@ class ConvLayer(nn.Module):
 
     @property
     def is_plain(self) -> bool:
-        """Whether `tensors` says all of what the layer does: nothing is wrapped or hooked."""
+        """Whether `tensors` and a pure function of elements are all of what the layer does."""
         modules = (self, *self.children())
         return (
             type(self) is ConvLayer
             and type(self.conv) is nn.Conv1d  # an adapter may be around it
             and type(self.conv.weight) is nn.Parameter  # processes may share it out
             and not any(_has_hooks(module) for module in modules)
+            and not getattr(self.activation, "inplace", False)
             and not (isinstance(self.activation, nn.Module) and [*self.activation.parameters()])
         )
 
-    def tensors(
-        self, dtype: torch.dtype, waveform: Float[Tensor, " L"] | None = None
-    ) -> LayerTensors:
+    def tensors(self, waveform: Float[Tensor, " L"] | None = None) -> LayerTensors:
         """Return what the layer computes with.
 
         Args:
-            dtype: Of the products.
             waveform: All valid samples, for a group norm: it becomes a part of the kernel.
         """
         kernel, bias, stride = flatten_kernel(self.conv.weight), self.conv.bias, self.conv.stride[0]
@@ -117,8 +115,7 @@ class ConvLayer(nn.Module):
                 kernel, bias = fold_channel_norm(
                     waveform, kernel, bias, norm.weight, norm.bias, stride=stride, eps=norm.eps
                 )
-        bias = None if bias is None else bias.to(dtype)
-        return LayerTensors(kernel.to(dtype), bias, norm_weight, norm_bias, stride, eps)
+        return LayerTensors(kernel, bias, norm_weight, norm_bias, stride, eps)
 
     def _may_keep_channels_last(self, x: Float[Tensor, "B C T"]) -> bool:
         return (
@@ -271,13 +268,13 @@ class FeatureEncoder(nn.Module):
         is_mixed = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if is_mixed else waveforms.dtype
         first, *rest = layers
-        tensors_of_rest = [layer.tensors(dtype) for layer in rest]
+        tensors_of_rest = [layer.tensors() for layer in rest]
         counts = self.output_lengths(lengths).tolist()
         utterances = []
         for waveform, length, count in zip(waveforms, lengths.tolist(), counts, strict=True):
             own = waveform[: max(length, self.receptive_field)]  # at least one frame
-            tensors = [first.tensors(dtype, own), *tensors_of_rest]
-            frames = encode_utterance(own.to(dtype), tensors, first.activation)
+            tensors = [first.tensors(own), *tensors_of_rest]
+            frames = encode_utterance(own, tensors, first.activation, dtype)
             utterances.append(F.pad(frames[:count], (0, 0, 0, num_frames - count)))
         return torch.stack(utterances)
 

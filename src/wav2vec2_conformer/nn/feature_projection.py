@@ -12,6 +12,8 @@ Shapes used in this file:
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from wav2vec2_conformer.nn.dropout import Dropout
+
 
 class FeatureProjection(nn.Module):
     """Layer norm, linear map, dropout.
@@ -27,7 +29,7 @@ class FeatureProjection(nn.Module):
         super().__init__()
         self.layer_norm = nn.LayerNorm(in_dim, eps=eps)
         self.projection = nn.Linear(in_dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self, features: Float[Tensor, "B T C"]

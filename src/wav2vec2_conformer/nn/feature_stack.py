@@ -45,6 +45,11 @@ class LayerTensors(NamedTuple):
         """The first four fields."""
         return self[:4]
 
+    def with_products_in(self, dtype: torch.dtype) -> "LayerTensors":
+        """Return the same with kernel and bias in another precision."""
+        bias = None if self.bias is None else self.bias.to(dtype)
+        return self._replace(kernel=self.kernel.to(dtype), bias=bias)
+
 
 def fold_channel_norm(
     waveform: Float[Tensor, " L"],
@@ -82,11 +87,12 @@ class FeatureStack:
         waveform: Float[Tensor, " L"],
         layers: Sequence[LayerTensors],
         activation: Activation,
+        dtype: torch.dtype,
     ) -> None:
         first = layers[0]
-        self.waveform = waveform
-        self.windows = waveform.unfold(0, first.kernel.shape[1], first.stride)  # (T, W)
-        self.layers = layers
+        windows = waveform.unfold(0, first.kernel.shape[1], first.stride)
+        self.windows = windows.to(dtype)  # (T, W)
+        self.layers = [layer.with_products_in(dtype) for layer in layers]
         self.activation = activation
         self.made: list[Tensor] = []  # (T, C) of each layer but the first
 
@@ -102,6 +108,15 @@ class FeatureStack:
             self.made.append(made)
         last = len(self.layers) - 1
         return self._finish(last, self._convolved(last, slice(0, num_frames)))
+
+    def run_recorded(self) -> Float[Tensor, "T C"]:
+        """Return the same by operations that autograd can record, at its usual cost."""
+        x = self._finish(0, self._convolved(0, slice(0, len(self.windows))))
+        for index, layer in enumerate(self.layers[1:], start=1):
+            weight = layer.kernel.unflatten(1, (self._width(index), -1)).transpose(1, 2)
+            image = F.conv1d(x.t()[None], weight, layer.bias, layer.stride)
+            x = self._finish(index, image[0].t())
+        return x
 
     def pieces(self, index: int, num_frames: int) -> Iterator[tuple[slice, slice]]:
         """Yield pieces of a layer's frames, and the frames of the one below that they see."""

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from wav2vec2_conformer.nn.dropout import Dropout
 from wav2vec2_conformer.nn.in_place import apply_onto, may_write_over
 
 # Of a clip longer than 30 s (at the large size) a part is widened at a time: the widened frames
@@ -46,8 +47,8 @@ class FeedForward(nn.Module):
         self.intermediate_dense = nn.Linear(dim, hidden_dim)
         self.output_dense = nn.Linear(hidden_dim, dim)
         self.activation = activation
-        self.intermediate_dropout = nn.Dropout(activation_dropout)
-        self.output_dropout = nn.Dropout(dropout)
+        self.intermediate_dropout = Dropout(activation_dropout)
+        self.output_dropout = Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
         """Transform each frame on its own."""

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from wav2vec2_conformer.nn.adapter_language import LanguageAdapter
 from wav2vec2_conformer.nn.attention import Positions, SelfAttention
 from wav2vec2_conformer.nn.convolution import ConvolutionModule
+from wav2vec2_conformer.nn.dropout import Dropout
 from wav2vec2_conformer.nn.feed_forward import FeedForward
 from wav2vec2_conformer.nn.in_place import add_onto
 
@@ -86,7 +87,7 @@ class ConformerLayer(nn.Module):
             max_left_frames=max_left_frames,
             max_right_frames=max_right_frames,
         )
-        self.self_attn_dropout = nn.Dropout(attention_dropout)
+        self.self_attn_dropout = Dropout(attention_dropout)
         self.conv_module = ConvolutionModule(
             dim,
             kernel_size=kernel_size,

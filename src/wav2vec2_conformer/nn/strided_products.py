@@ -59,9 +59,15 @@ def input_gradient(
 ) -> Float[Tensor, "T C"]:
     """Return the gradient of the frames that `T2` windows span."""
     num_frames = (len(gradient) - 1) * stride + kernel.shape[1] // num_channels
-    out = gradient.new_zeros(num_frames, num_channels)
+    out = gradient.new_empty(num_frames, num_channels)
+    # The first products fill all frames but the last ones, unless there are some between windows.
+    unfilled = out if kernel.shape[1] < stride * num_channels else out[len(gradient) * stride :]
+    unfilled.zero_()
     for windows, columns in _split_windows(out, kernel.shape[1], stride):
-        windows.addmm_(gradient, kernel[:, columns])
+        if columns.start > 0:
+            windows.addmm_(gradient, kernel[:, columns])
+        else:
+            torch.mm(gradient, kernel[:, columns], out=windows)
     return out
 
 

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from wav2vec2_conformer.nn.adapter_language import LanguageAdapter
+from wav2vec2_conformer.nn.dropout import Dropout
 from wav2vec2_conformer.nn.feed_forward import FeedForward
 from wav2vec2_conformer.nn.in_place import add_onto
 from wav2vec2_conformer.nn.plain_attention import PlainAttention
@@ -56,7 +57,7 @@ class TransformerLayer(nn.Module):
         super().__init__()
         self.norm_first = norm_first
         self.attention = PlainAttention(dim, num_heads, dropout=attention_dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layer_norm = nn.LayerNorm(dim, eps=eps)
         self.feed_forward = FeedForward(
             dim,

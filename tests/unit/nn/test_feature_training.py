@@ -37,9 +37,9 @@ def lean_calls(monkeypatch):
     """Return a list that grows with each utterance encoded with lean gradients."""
     calls = []
 
-    def note(waveform, layers, activation):
+    def note(waveform, *settings):
         calls.append(len(waveform))
-        return encode_utterance(waveform, layers, activation)
+        return encode_utterance(waveform, *settings)
 
     monkeypatch.setattr(feature_encoder_module, "encode_utterance", note)
     return calls
@@ -119,24 +119,29 @@ def test_double_precision_passes_the_gradient_check(build, lean_calls, norm, cha
     assert lean_calls
 
 
-@pytest.mark.parametrize("activation", [F.relu, nn.SiLU(), nn.GELU(approximate="tanh")], ids=str)
+@pytest.mark.parametrize(
+    "activation", [F.relu, nn.SiLU(), nn.GELU(approximate="tanh")], ids=["relu", "silu", "gelu"]
+)
 def test_any_activation_of_elements(build, lean_calls, activation):
     assert_equals_plain(build(activation=activation), torch.randn(1, 1_000))
     assert lean_calls
 
 
 @pytest.mark.parametrize("norm", ["group", "layer"])
-def test_16_bit_autocast(build, lean_calls, norm):
-    encoder, waveforms = build(norm), torch.randn(2, 2_000)
-    expected = run(encoder, waveforms)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = run(encoder, waveforms)
+def test_16_bit_autocast_is_about_as_exact_as_autograd(build, lean_calls, norm):
+    encoder, waveforms = build(norm, channels=(16, 16, 16)), torch.randn(2, 2_000)
+    _, *exact = run(encoder, waveforms)
+    errors = []
+    for _ in range(2):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            frames, *found = run(encoder, waveforms)
+        assert frames.dtype == torch.bfloat16
+        assert all(gradient.dtype == torch.float32 for gradient in (found[0], *found[1]))
+        pairs = zip((found[0], *found[1]), (exact[0], *exact[1]), strict=True)
+        errors.append(sum(float((ours - full).norm()) for ours, full in pairs))
+        compute_plainly(encoder)
     assert len(lean_calls) == 4
-    assert found[0].dtype == torch.bfloat16
-    for ours, full in zip((found[1], *found[2]), (expected[1], *expected[2]), strict=True):
-        assert ours.dtype == torch.float32
-        difference = (ours - full).norm() / full.norm().clamp(min=1e-6)
-        assert difference < 0.1 or full.norm() == 0.0
+    assert errors[0] < 1.2 * errors[1]
 
 
 @pytest.mark.parametrize("norm", ["group", "layer"])
@@ -187,29 +192,42 @@ def test_frozen_layers_get_no_gradient(build, lean_calls):
     assert len(lean_calls) == 2
 
 
-def test_wrapped_and_hooked_layers_are_called(build, lean_calls):
+def test_layers_that_do_more_are_called(build, lean_calls):
     class Wrapped(nn.Conv1d):
         pass
 
-    hooked, wrapped, learned = build(), build(), build(activation=nn.PReLU())
+    hooked, wrapped = build(), build()
+    learned, in_place = build(activation=nn.PReLU()), build(activation=nn.ReLU(inplace=True))
     compute_plainly(hooked)
     wrapped.conv_layers[2].conv = Wrapped(6, 6, 3, 2)
-    for encoder in (hooked, wrapped, learned):
+    for encoder in (hooked, wrapped, learned, in_place):
         encoder(torch.randn(1, 1_000)).sum().backward()
         assert all(parameter.grad is not None for parameter in encoder.parameters())
     assert lean_calls == []
 
 
-def test_compilers_see_torchs_own_operations(build, lean_calls):
-    encoder, waveforms = build(), torch.randn(2, 1_000)
-    compiled = torch.compile(encoder, backend="eager", fullgraph=True)
-    torch.testing.assert_close(compiled(waveforms), encoder(waveforms), atol=1e-5, rtol=1e-5)
-    assert lean_calls == [1_000] * 2  # of the second call
+@pytest.mark.parametrize(
+    ("module", "name"), [(torch.compiler, "is_compiling"), (torch.jit, "is_tracing")]
+)
+def test_compilers_and_tracers_see_torchs_own_operations(
+    build, lean_calls, monkeypatch, module, name
+):
+    monkeypatch.setattr(module, name, lambda: True)
+    build()(torch.randn(2, 1_000)).sum().backward()
+    assert lean_calls == []
 
 
-def test_second_derivatives_are_refused(build):
-    waveforms = torch.randn(1, 1_000, requires_grad=True)
-    frames = build()(waveforms)
-    (gradient,) = torch.autograd.grad(frames.sum(), waveforms, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        gradient.sum().backward()
+@pytest.mark.parametrize("norm", ["group", "layer"])
+def test_second_derivatives_are_those_of_autograd(build, lean_calls, norm):
+    encoder, waveforms = build(norm), torch.randn(1, 1_000, requires_grad=True)
+    found = []
+    for _ in range(2):
+        frames = encoder(waveforms)
+        (slope,) = torch.autograd.grad(frames.square().sum(), waveforms, create_graph=True)
+        parameters = [weight for weight in encoder.parameters() if weight.dim() > 1]
+        found.append(torch.autograd.grad(slope.square().sum(), parameters))
+        compute_plainly(encoder)
+    assert len(lean_calls) == 1
+    for ours, torchs in zip(*found, strict=True):
+        scale = torchs.abs().max()
+        torch.testing.assert_close(ours / scale, torchs / scale, atol=1e-4, rtol=1e-4)
