@@ -20,33 +20,7 @@ from wav2vec2_conformer.language_models.ngram import NgramModel
 
 pytest.importorskip("kenlm", reason="the extra lm")
 
-ARPA = """\
-\\data\\
-ngram 1=6
-ngram 2=5
-ngram 3=2
-
-\\1-grams:
--1.2\t<unk>
--99\t<s>\t-0.3
--0.8\t</s>
--0.7\tab\t-0.25
--0.9\tba\t-0.4
--1.1\tbac
-
-\\2-grams:
--0.4\t<s> ab\t-0.1
--0.5\tab ba\t-0.2
--0.6\tba bac
--0.3\tba </s>
--0.9\tab ab\t-0.05
-
-\\3-grams:
--0.2\t<s> ab ba
--0.15\tab ba </s>
-
-\\end\\
-"""
+ARPA = (Path(__file__).parent / "small.arpa").read_text(encoding="utf-8")
 # What `build_binary`, `build_binary trie` and `build_binary -v trie` of KenLM make of it.
 PROBING = (
     "eNrLzU0sUMjJVcgoKSmw0tfPzkhNTMtMzUnRS87P1U/OT0lVSMsvyk0sUShLLSrOzM9TMOViQIAGeyCxnxFI/AcC"
