@@ -175,3 +175,8 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where nothing may be missing: {report.longrepr}"
     return report
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name bytes by their number: archives hold the time, and workers must agree on names."""
+    return f"{len(val)}-bytes" if isinstance(val, bytes) else None
