@@ -1,12 +1,13 @@
 """How well measures of confidence tell right words from wrong ones.
 
-    python benchmarks/confidence.py MANIFEST [--model MODEL]
+    python benchmarks/confidence.py MANIFEST [--model MODEL] [--language-model]
 
 Transcribes the recordings of a manifest (`audio_filepath`, `text`; see the guide on data) with
-the best token of each frame, marks each word as right or wrong by an alignment with the text,
-and ranks the words by confidence: ours, and the measures of Laptev and Ginsburg 2022 ("Fast
-Entropy-Based Methods of Word-Level Confidence Estimation for End-to-End Automatic Speech
-Recognition", https://arxiv.org/abs/2212.08703) over the frames of a word.
+the best token of each frame, or with the language model in the model's folder, marks each word
+as right or wrong by an alignment with the text, and ranks the words by confidence: ours, and the
+measures of Laptev and Ginsburg 2022 ("Fast Entropy-Based Methods of Word-Level Confidence
+Estimation for End-to-End Automatic Speech Recognition", https://arxiv.org/abs/2212.08703) over
+the frames of a word.
 
 Prints, for each, the share of wrong words in the half that it is surer of and in the other, and
 the area under the ROC curve; then how often words of a given confidence of ours are right; and a
@@ -27,7 +28,8 @@ from numpy.typing import NDArray
 import wav2vec2_conformer
 from wav2vec2_conformer.audio import load_audio
 from wav2vec2_conformer.data.manifest import read_manifest
-from wav2vec2_conformer.inference.loading import build_decoder
+from wav2vec2_conformer.inference.decoding_options import DecodingOptions
+from wav2vec2_conformer.inference.loading import load_decoding
 from wav2vec2_conformer.inference.transcript import Word
 
 Floats = NDArray[np.float64]
@@ -108,11 +110,13 @@ def area_under_curve(scores: Floats, is_right: NDArray[np.bool_]) -> float:
     return float((below + upto).mean() / 2 / len(wrong))
 
 
-def collect(manifest: Path, model: str | None) -> tuple[list[dict[str, float]], list[bool]]:
+def collect(
+    manifest: Path, model: str | None, decoding: DecodingOptions
+) -> tuple[list[dict[str, float]], list[bool]]:
     """Transcribe everything; return the measures of each word and whether it is right."""
     torch.set_num_threads(1)
-    transcriber = wav2vec2_conformer.Transcriber.from_pretrained(model)
-    decoder = build_decoder(transcriber.model, transcriber.processor)
+    transcriber = wav2vec2_conformer.Transcriber.from_pretrained(model, decoding=decoding)
+    decoder = transcriber.decoder
     rate = transcriber.sample_rate_hz
     frame_s = transcriber.model.config.inputs_to_logits_ratio / rate
     measures: list[dict[str, float]] = []
@@ -136,8 +140,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--model", help="folder or name on the hub; the bundled one by default")
+    parser.add_argument("--language-model", action="store_true", help="use the model's own")
     args = parser.parse_args()
-    measures, right = collect(args.manifest, args.model)
+    decoding = load_decoding(args.model) if args.language_model else DecodingOptions()
+    measures, right = collect(args.manifest, args.model, decoding)
     is_right = np.array(right)
     num_sure = len(measures) // 2
     rows = []

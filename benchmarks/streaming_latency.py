@@ -28,6 +28,7 @@ from wav2vec2_conformer import Transcriber
 from wav2vec2_conformer.audio import load_audio
 from wav2vec2_conformer.data.manifest import read_manifest
 from wav2vec2_conformer.evaluation.word_error import score
+from wav2vec2_conformer.inference.decoding_options import DecodingOptions
 from wav2vec2_conformer.inference.stream_events import FinalWords
 from wav2vec2_conformer.inference.stream_session import StreamSession
 from wav2vec2_conformer.text.normalization import normalize_text
@@ -130,7 +131,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="only so many recordings")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    transcriber = Transcriber.from_pretrained(args.model, device="cpu")
+    transcriber = Transcriber.from_pretrained(args.model, device="cpu", decoding=DecodingOptions())
     utterances = read_manifest(args.manifest)[: args.limit]
     waveforms = [
         load_audio(utterance.audio_path, target_rate_hz=transcriber.sample_rate_hz)

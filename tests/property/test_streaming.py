@@ -16,6 +16,7 @@ from wav2vec2_conformer.audio import load_audio
 from wav2vec2_conformer.checkpoints.bundled import bundled_clips
 from wav2vec2_conformer.evaluation.word_error import score
 from wav2vec2_conformer.inference import Transcriber
+from wav2vec2_conformer.inference.decoding_options import DecodingOptions
 from wav2vec2_conformer.inference.stream_events import FinalSegment, FinalWords
 from wav2vec2_conformer.inference.stream_session import StreamSession
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
@@ -45,7 +46,8 @@ def cut(samples: np.ndarray, sizes: list[int]) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def bundled() -> Transcriber:
-    return Transcriber.from_pretrained(device="cpu")
+    # The words of a search are final with their segment: here, as soon as they are heard.
+    return Transcriber.from_pretrained(device="cpu", decoding=DecodingOptions())
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Flags of the beam search, for all commands that decode."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,12 +15,21 @@ if TYPE_CHECKING:
 ALPHA, BETA, HOT_WORD_WEIGHT = 0.5, 1.5, 10.0
 _PANEL = "Decoding"
 
+Greedy = Annotated[
+    bool,
+    Option(
+        "--greedy",
+        help="Take each frame's best token: no search, no language model. That is done anyway "
+        "where the model's folder has no language model and no other flag of this group is "
+        "given.",
+        rich_help_panel=_PANEL,
+    ),
+]
 BeamWidth = Annotated[
     int | None,
     Option(
         min=1,
-        help="Transcripts that the search keeps. Without this and the other flags of this "
-        "group, each frame's best token is taken, which is faster.",
+        help="Transcripts that the search keeps; more are slower.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -39,6 +49,7 @@ LanguageModelFile = Annotated[
         exists=True,
         dir_okay=False,
         help="n-gram model of words: ARPA, plain or gzip, or a binary of KenLM.",
+        show_default="the one in the model's folder, if any",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -75,7 +86,9 @@ HotWordWeight = Annotated[
 
 
 def decoding_options(
+    model: str | None,
     *,
+    greedy: bool,
     beam_width: int | None,
     num_best: int | None,
     language_model: Path | None,
@@ -86,14 +99,25 @@ def decoding_options(
 ) -> "DecodingOptions | None":
     """Return the options that flags stand for; None where no flag is given.
 
+    What no flag says is as the model's folder has it: its language model, tuned weights.
+
+    Args:
+        model: Checkpoint folder or hub name; None for the bundled model.
+        greedy: Each frame's best token, whatever the folder has.
+        beam_width: See `DecodingOptions`, as for all that follow.
+        num_best: See there.
+        language_model: A file, in place of the folder's.
+        alpha: See there.
+        beta: See there.
+        hot_words: As `read_hot_words` reads them.
+        hot_word_weight: Of those without a weight of their own.
+
     Raises:
-        typer.BadParameter: When a weight is given for what is not, or hot words cannot be
-            read.
+        typer.BadParameter: When a weight is given for what is not, flags contradict each
+            other, or hot words cannot be read.
         InputError: When the language model cannot be read.
         MissingExtraError: When it needs a package that is not installed.
     """
-    if language_model is None and not (alpha is None and beta is None):
-        raise typer.BadParameter("--alpha and --beta weigh a language model: give --lm.")
     if hot_words is None and hot_word_weight is not None:
         raise typer.BadParameter("--hotword-weight needs --hotwords.")
     given: dict[str, Any] = {
@@ -102,20 +126,29 @@ def decoding_options(
         "alpha": alpha,
         "beta": beta,
     }
+    given = {name: value for name, value in given.items() if value is not None}
     if hot_words is not None:
         given["hot_words"] = read_hot_words(
             hot_words, HOT_WORD_WEIGHT if hot_word_weight is None else hot_word_weight
         )
-    if language_model is not None:
-        from wav2vec2_conformer.language_models.language_model_file import load_language_model
-
-        given["language_model"] = load_language_model(language_model)
-    given = {name: value for name, value in given.items() if value is not None}
-    if not given:
+    if greedy and (given or language_model is not None):
+        raise typer.BadParameter("--greedy goes with no other flag of decoding.")
+    if not (greedy or given) and language_model is None:
         return None
     from wav2vec2_conformer.inference.decoder import DecodingOptions
 
-    return DecodingOptions(**given)
+    if greedy:
+        return DecodingOptions()
+    if language_model is not None:
+        from wav2vec2_conformer.language_models.language_model_file import load_language_model
+
+        return DecodingOptions(language_model=load_language_model(language_model), **given)
+    from wav2vec2_conformer.inference.loading import load_decoding
+
+    own = load_decoding(model)
+    if own.language_model is None and given.keys() & {"alpha", "beta"}:
+        raise typer.BadParameter("--alpha and --beta weigh a language model: give --lm.")
+    return replace(own, **given)
 
 
 def read_hot_words(value: str, weight: float) -> dict[str, float]:

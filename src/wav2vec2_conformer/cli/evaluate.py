@@ -15,12 +15,14 @@ from wav2vec2_conformer.cli.decoding_flags import (
     Alpha,
     BeamWidth,
     Beta,
+    Greedy,
     HotWords,
     HotWordWeight,
     LanguageModelFile,
     decoding_options,
 )
 from wav2vec2_conformer.cli.failed_inputs import EXIT_NOTHING_DONE, EXIT_SOME_FAILED
+from wav2vec2_conformer.cli.model_flags import ComputeType
 from wav2vec2_conformer.cli.transcript_files import make_folder
 
 if TYPE_CHECKING:
@@ -95,14 +97,13 @@ def evaluate(
         float, Option(min=0.0, help="Most audio to embed, worst utterances first.")
     ] = 50.0,
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    compute_type: Annotated[
-        Literal["float32", "bfloat16", "float16"], Option(help="Precision of the model.")
-    ] = "float32",
+    compute_type: ComputeType = "float32",
     batch_seconds: Annotated[
         float, Option(min=1.0, help="Seconds of audio in the model at once.")
     ] = 60.0,
     seed: Annotated[int, Option(min=0, help="Seed of the bootstrap and the test.")] = 0,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress bar.")] = False,
+    greedy: Greedy = False,
     beam_width: BeamWidth = None,
     language_model: LanguageModelFile = None,
     alpha: Alpha = None,
@@ -116,6 +117,7 @@ def evaluate(
     chance?
     """
     decoding_flags: dict[str, Any] = {
+        "greedy": greedy,
         "beam_width": beam_width,
         "language_model": language_model,
         "alpha": alpha,
@@ -123,9 +125,11 @@ def evaluate(
         "hot_words": hot_words,
         "hot_word_weight": hot_word_weight,
     }
-    given_flags = {name: str(v) for name, v in decoding_flags.items() if v is not None}
-    runs_model = hypotheses is None or (compare is not None and not _is_hypothesis_file(compare))
+    given_flags = {
+        name: str(value) for name, value in decoding_flags.items() if value not in (None, False)
+    }
     _check_options(model, hypotheses, normalizer, by or [])
+    runs_model = hypotheses is None or (compare is not None and not _is_hypothesis_file(compare))
     if given_flags and not runs_model:
         raise typer.BadParameter("decoding flags need a model: --hypotheses are decoded already.")
     if output_dir is not None:
@@ -148,7 +152,7 @@ def evaluate(
         device=device,
         compute_type=compute_type,
         batch_seconds=batch_seconds,
-        decoding=decoding_options(num_best=None, **decoding_flags),
+        decode=partial(decoding_options, num_best=None, **decoding_flags),
         is_quiet=quiet,
     )
     vocabulary: Collection[str] | None = None

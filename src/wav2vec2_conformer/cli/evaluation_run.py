@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -22,7 +22,7 @@ def run_model(
     device: str,
     compute_type: str,
     batch_seconds: float,
-    decoding: "DecodingOptions | None",
+    decode: "Callable[[str | None], DecodingOptions | None]",
     is_quiet: bool,
 ) -> "tuple[Recognition, Collection[str]]":
     """Transcribe a test set with a progress bar.
@@ -33,7 +33,7 @@ def run_model(
         device: See `Transcriber.from_pretrained`.
         compute_type: See there.
         batch_seconds: Seconds of audio in the model at once.
-        decoding: How the model's output becomes text; None for each frame's best token.
+        decode: Says for the model how its output becomes text; None is the folder's way.
         is_quiet: No progress bar.
 
     Returns:
@@ -49,7 +49,7 @@ def run_model(
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     transcriber = Transcriber.from_pretrained(
-        model, device=device, compute_type=compute_type, decoding=decoding
+        model, device=device, compute_type=compute_type, decoding=decode(model)
     )
     total_s = sum(reference.duration_s for reference in references)
     is_shown = not is_quiet and sys.stderr.isatty()

@@ -13,6 +13,7 @@ from wav2vec2_conformer.cli.decoding_flags import (
     Alpha,
     BeamWidth,
     Beta,
+    Greedy,
     HotWords,
     HotWordWeight,
     LanguageModelFile,
@@ -86,6 +87,7 @@ def stream(
     ] = "txt",
     device: Device = "auto",
     compute_type: ComputeType = "float32",
+    greedy: Greedy = False,
     beam_width: BeamWidth = None,
     lm: LanguageModelFile = None,
     alpha: Alpha = None,
@@ -105,6 +107,8 @@ def stream(
         return
     source = _choose_source(source, microphone=microphone)
     decoding = decoding_options(
+        model,
+        greedy=greedy,
         beam_width=beam_width,
         num_best=None,
         language_model=lm,

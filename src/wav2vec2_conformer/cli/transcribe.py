@@ -11,6 +11,7 @@ from wav2vec2_conformer.cli.decoding_flags import (
     Alpha,
     BeamWidth,
     Beta,
+    Greedy,
     HotWords,
     HotWordWeight,
     LanguageModelFile,
@@ -109,6 +110,7 @@ def transcribe(
         ),
     ] = False,
     failures: Failures = None,
+    greedy: Greedy = False,
     beam_width: BeamWidth = None,
     num_best: NumBest = None,
     language_model: LanguageModelFile = None,
@@ -147,6 +149,8 @@ def transcribe(
             write_failures(failures, failed)
         return
     decoding = decoding_options(
+        model,
+        greedy=greedy,
         beam_width=beam_width,
         num_best=num_best,
         language_model=language_model,

@@ -111,7 +111,14 @@ class CtcDecoder:
         ends = spans.end_frames[is_text].tolist()
         texts = [self._texts[token] for token in token_ids]
         words = group_words(texts, starts, ends, delimiter=self._delimiter)
-        confidences = word_confidences(history, words, token_ids, starts, blank_id=self.blank_id)
+        confidences = word_confidences(
+            history,
+            words,
+            token_ids,
+            starts,
+            blank_id=self.blank_id,
+            per_token=self.options.language_model is not None,
+        )
 
         def seconds(frame: int) -> float:
             # An adapter's last frame reaches beyond the audio.

@@ -1,6 +1,9 @@
 """Flags of the beam search."""
 
+import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -13,6 +16,8 @@ from wav2vec2_conformer.cli.decoding_flags import (
     read_hot_words,
 )
 from wav2vec2_conformer.inference.decoder import DecodingOptions
+
+ARPA = Path(__file__).parents[1] / "language_models" / "small.arpa"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +64,9 @@ def test_a_weight_that_is_no_number_is_named_with_its_line(tmp_path: Path) -> No
         read_hot_words(f"@{path}", 1.0)
 
 
-NOTHING = {
+NOTHING: dict[str, Any] = {
+    "model": None,
+    "greedy": False,
     "beam_width": None,
     "num_best": None,
     "language_model": None,
@@ -93,7 +100,7 @@ def test_the_defaults_that_help_shows_are_those_of_the_library() -> None:
         ),
     ],
 )
-def test_flags_are_options(flags: dict[str, int | str], expected: DecodingOptions) -> None:
+def test_flags_are_options(flags: dict[str, object], expected: DecodingOptions) -> None:
     assert decoding_options(**NOTHING | flags) == expected
 
 
@@ -103,8 +110,44 @@ def test_flags_are_options(flags: dict[str, int | str], expected: DecodingOption
         ({"alpha": 0.5}, "give --lm"),
         ({"beta": 0.0}, "give --lm"),
         ({"hot_word_weight": 1.0}, "needs --hotwords"),
+        ({"greedy": True, "beam_width": 4}, "no other flag"),
+        ({"greedy": True, "hot_words": "a"}, "no other flag"),
     ],
 )
-def test_a_weight_of_nothing_is_wrong_usage(flags: dict[str, float], message: str) -> None:
+def test_a_weight_of_nothing_is_wrong_usage(flags: dict[str, object], message: str) -> None:
     with pytest.raises(typer.BadParameter, match=message):
         decoding_options(**NOTHING | flags)
+
+
+def test_greedy_leaves_the_language_model_of_the_folder_out(own_language_model: str) -> None:
+    assert decoding_options(**NOTHING | {"model": own_language_model}) is None
+    options = decoding_options(**NOTHING | {"model": own_language_model, "greedy": True})
+    assert options == DecodingOptions()
+
+
+def test_other_flags_change_what_the_folder_says(own_language_model: str) -> None:
+    options = decoding_options(
+        **NOTHING | {"model": own_language_model, "hot_words": "a", "beta": 0.25}
+    )
+    assert options is not None
+    assert options.language_model is not None
+    assert (options.alpha, options.beta, options.hot_words) == (0.75, 0.25, {"a": 10.0})
+
+
+def test_a_given_language_model_is_weighed_as_if_it_were_alone(own_language_model: str) -> None:
+    options = decoding_options(
+        **NOTHING | {"model": own_language_model, "language_model": ARPA, "beta": 0.0}
+    )
+    assert options is not None
+    assert (options.alpha, options.beta) == (DecodingOptions().alpha, 0.0)
+
+
+@pytest.fixture
+def own_language_model(tmp_path: Path) -> str:
+    """A model's folder with a language model and its weights."""
+    shutil.copy(ARPA, tmp_path)
+    weights = {"alpha": 0.75, "beta": 0.5, "unknown_word_score": -9.0, "beam_width": 20}
+    settings = {"schema_version": 1, "language_model": ARPA.name, **weights}
+    (tmp_path / "language_model.json").write_text(json.dumps(settings))
+    (tmp_path / "config.json").write_text("{}")
+    return str(tmp_path)

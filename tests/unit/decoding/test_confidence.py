@@ -47,6 +47,17 @@ def test_confidence_is_the_probability_of_the_word(token_ids: list[int]) -> None
     assert found == pytest.approx(sum_paths(log_probs, token_ids), rel=1e-4)
 
 
+def test_per_token_it_is_the_geometric_mean() -> None:
+    log_probs = random_log_probs(12)
+    words = [WordSpan("", 1, 5, 0, 3), WordSpan("", 7, 10, 3, 4)]
+    arguments = (make_history(log_probs), words, [2, 3, 4, 2], [1, 2, 4, 7])
+    whole = word_confidences(*arguments, blank_id=BLANK)
+    per_token = word_confidences(*arguments, blank_id=BLANK, per_token=True)
+    assert per_token == pytest.approx([whole[0] ** (1 / 3), whole[1]])
+    none = word_confidences(make_history(log_probs), [], [], [], blank_id=BLANK, per_token=True)
+    assert none == []
+
+
 def test_neighbours_are_left_out() -> None:
     log_probs = random_log_probs(9)
     words = [WordSpan("", 0, 3, 0, 1), WordSpan("", 4, 6, 1, 2), WordSpan("", 7, 9, 2, 3)]

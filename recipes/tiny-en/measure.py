@@ -1,0 +1,92 @@
+"""Measure a model on the sets of its card, clean and noisy, and print the card's table.
+
+    python recipes/tiny-en/measure.py MODEL SPEECH_FOLDER VALID_MANIFEST WORK_FOLDER
+
+VALID_MANIFEST is what `prepare.py` writes. WORK_FOLDER gets the noisy clips and, for each row of
+the table, the folder that `wav2vec2-conformer evaluate -o` writes: figures, transcripts, a page.
+Where the model's folder has a language model, each set is decoded with it and without.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from wav2vec2_conformer.audio import load_audio
+from wav2vec2_conformer.data.noise import add_noise, draw_pink_noise
+
+SAMPLE_RATE_HZ = 16_000
+NOISE_SNR_DB = 10.0
+
+
+def main(model: Path, speech: Path, valid: Path, work: Path) -> None:
+    """Measure all sets in turn."""
+    sets = {
+        "LibriSpeech test-other": speech / "librispeech_test_other.jsonl",
+        "held-out speakers of LibriSpeech's training sets": valid,
+        "spoken digits (FSDD)": speech / "fsdd.jsonl",
+    }
+    decodings = {"greedy": ["--greedy"]}
+    if (model / "language_model.json").exists():
+        decodings["language model"] = []
+    print("| set | speech | decoding | word error rate | character error rate |")  # noqa: T201
+    print("|---|---|---|---|---|")  # noqa: T201
+    for name, clean in sets.items():
+        noisy = add_noise_to_set(clean, work / "noisy" / clean.stem)
+        for condition, manifest in (("clean", clean), ("noise at 10 dB", noisy)):
+            for decoding, flags in decodings.items():
+                folder = work / f"{clean.stem}-{condition}-{decoding}".replace(" ", "-")
+                figures = evaluate(manifest, model, folder, flags)
+                row = [name, describe(figures, condition), decoding, *rates(figures)]
+                print(f"| {' | '.join(row)} |", flush=True)  # noqa: T201
+
+
+def add_noise_to_set(manifest: Path, output: Path) -> Path:
+    """Write each clip with pink noise of its own, drawn from the clip's place in the manifest."""
+    output.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for position, line in enumerate(manifest.read_text(encoding="utf-8").splitlines()):
+        row = json.loads(line)
+        waveform = load_audio(manifest.parent / row["audio_filepath"])
+        rng = np.random.default_rng(position)
+        noisy = add_noise(waveform, draw_pink_noise(len(waveform), rng), NOISE_SNR_DB)
+        # Samples beyond 1 would be cut off by the file: the whole clip is made quieter.
+        row["audio_filepath"] = str((output / f"{position}.flac").resolve())
+        peak = max(1.0, float(np.abs(noisy).max()))
+        soundfile.write(row["audio_filepath"], noisy / peak, SAMPLE_RATE_HZ)
+        rows.append(row)
+    noisy_manifest = output / "manifest.jsonl"
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    noisy_manifest.write_text(text, encoding="utf-8")
+    return noisy_manifest
+
+
+def evaluate(manifest: Path, model: Path, folder: Path, flags: list[str]) -> dict[str, object]:
+    """Run the command that a user would run, and return what its report.json holds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["wav2vec2-conformer", "evaluate", manifest, "-m", model, "-o", folder, *flags]
+    subprocess.run([*map(str, command), "-q", "-f", "json"], check=True, stdout=subprocess.DEVNULL)
+    return json.loads((folder / "report.json").read_text(encoding="utf-8"))
+
+
+def describe(figures: dict, condition: str) -> str:
+    """Say how much speech there is, and how it sounds."""
+    hours = figures["systems"][0]["speed"]["audio_s"] / 3600
+    speakers = figures["num_resampled"]
+    return f"{figures['num_utterances']} clips, {speakers} speakers, {hours:.1f} h, {condition}"
+
+
+def rates(figures: dict) -> list[str]:
+    """Return both error rates with the intervals of their bootstrap over speakers."""
+    system = figures["systems"][0]
+    return [
+        f"{rate['rate']:.1%} ({rate['low']:.1%} to {rate['high']:.1%})"
+        for rate in (system["wer"], system["cer"])
+    ]
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:5]))
