@@ -4,7 +4,7 @@
 #   make demo     transcribe the sample clips with the bundled checkpoint
 #   make test     run the tests (without those marked slow)
 #   make check    everything that must pass before a change lands
-#   make bench    measure time and memory beside the reference implementation
+#   make bench    measure time and memory beside other implementations (20 minutes, 12 GB)
 #   make heads    train the bundled heads again: make heads SPEECH=FOLDER (recipes/heads)
 #   make docs     build the documentation into site/
 #   make format   rewrite the sources in the project's format
@@ -18,7 +18,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH := $(shell grep '^torch==' constraints.txt)
-BENCHMARKS := $(sort $(wildcard benchmarks/*.py))
 
 # Both files are touched last, so an interrupted installation is taken up again.
 RUNTIME := $(VENV)/installed-runtime
@@ -60,10 +59,11 @@ heads: $(DEVELOPMENT)
 	@test -n "$(SPEECH)" || { echo "Name the folder of speech: make heads SPEECH=FOLDER" >&2; exit 2; }
 	$(BIN)/python recipes/heads/train.py "$(SPEECH)" runs/heads
 
+# With a test set for the error rate of int8: make bench SPEECH=test.jsonl
+# Some figures, smaller models: make bench FLAGS="--only S1,S2 --size base"
 bench: $(DEVELOPMENT)
-	@set -e; for benchmark in $(BENCHMARKS); do \
-	  echo "== $$benchmark"; $(BIN)/python "$$benchmark"; \
-	done
+	$(BIN)/wav2vec2-conformer bench -o runs/bench --markdown docs/benchmarks.md \
+	  $(if $(SPEECH),--speech "$(SPEECH)") $(FLAGS)
 
 format: $(DEVELOPMENT)
 	$(BIN)/ruff format .

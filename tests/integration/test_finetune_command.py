@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from wav2vec2_conformer.cli.finetune import finetune
 from wav2vec2_conformer.errors import InputError, MissingExtraError
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
-from wav2vec2_conformer.training import arguments, schedule
+from wav2vec2_conformer.training import arguments, finetuning, schedule
 from wav2vec2_conformer.training.model_folder import latest_checkpoint
 
 LETTERS_HZ = {"A": 300, "B": 700, "C": 1500, "D": 3000}
@@ -326,3 +326,11 @@ def app():
     application = typer.Typer()
     application.command()(finetune)
     return application
+
+
+def test_blocks_are_compiled_if_asked(run, monkeypatch):
+    """What compiled blocks compute is tested with `compile_blocks`."""
+    compiled = []
+    monkeypatch.setattr(finetuning, "compile_blocks", compiled.append)
+    run("--torch-compile", max_steps=1)
+    assert [type(model) for model in compiled] == [Wav2Vec2ConformerForCTC]

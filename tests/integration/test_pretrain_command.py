@@ -1,6 +1,7 @@
 """`pretrain`: what it writes, says and refuses, and that other commands go on from it."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from wav2vec2_conformer import Wav2Vec2ConformerForCTC, Wav2Vec2ConformerForPreT
 from wav2vec2_conformer.cli.pretrain import pretrain
 from wav2vec2_conformer.errors import ConfigurationError, InputError, ManifestError
 from wav2vec2_conformer.training.finetuning import finetune
+from wav2vec2_conformer.training.pretraining import run as pretraining_run
 from wav2vec2_conformer.training.pretraining.settings import PretrainingSettings
 from wav2vec2_conformer.training.recipe import build_settings, list_presets, read_recipe
 from wav2vec2_conformer.training.settings import FinetuneSettings
+from wav2vec2_conformer.training.starting_model import read_starting_config
 
 
 @pytest.fixture
@@ -232,3 +235,61 @@ def test_presets_are_of_the_papers(name: str) -> None:
     assert settings.max_steps is not None
     last = settings.max_gumbel_temperature * settings.gumbel_temperature_decay**settings.max_steps
     assert last <= settings.min_gumbel_temperature
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "num_parameters"),
+    # The large one is facebook/wav2vec2-conformer-rel-pos-large, whose file has as many.
+    [("conformer-base-ls960", 768, 180_403_200), ("conformer-large-lv60k", 1024, 620_510_976)],
+)
+def test_presets_say_the_whole_model(name: str, width: int, num_parameters: int) -> None:
+    changes = build_settings(PretrainingSettings, read_recipe(name)).model_config
+    config = read_starting_config(None, None, changes)
+    assert config.hidden_size == width
+    with torch.device("meta"):
+        model = Wav2Vec2ConformerForPreTraining(config)
+    assert sum(p.numel() for p in model.parameters()) == num_parameters
+
+
+def test_a_preset_runs_as_it_is(run, tmp_path: Path) -> None:
+    """But for a width and depth that a test has the time for."""
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    small |= {"intermediate_size": 20, "conv_dim": "[8, 8, 8, 8, 8, 8, 8]"}
+    overrides = [f"model_config.{name}={value}" for name, value in small.items()]
+    result = run(
+        *overrides, "update_seconds=5", recipe="conformer-base-ls960", max_steps=1, warmup_steps=1
+    )
+    assert "random weights: 1 layers of width 16" in result.stderr
+    used = json.loads((tmp_path / "out" / "final" / "config.json").read_text())
+    assert (used["feat_extract_norm"], used["encoder_norm"]) == ("group", "before")
+
+
+def test_a_dry_run_tells_what_a_run_takes_and_writes_nothing(
+    run, tmp_path: Path, config: Path, noise: Path
+) -> None:
+    result = run("--dry-run", config=config, valid=noise, update_seconds=10, max_steps=30)
+    told = {line[:20].strip(): line[20:] for line in result.stdout.splitlines()}
+    assert told["task"] == "pretraining"
+    assert told["training data"] == "6 utterances, 0.00 hours"
+    model = Wav2Vec2ConformerForPreTraining(read_starting_config(None, config, {}))
+    num_parameters = sum(p.numel() for p in model.parameters())
+    assert told["parameters"].startswith(f"{num_parameters:,}, ")
+    # 10.9 s of audio, in batches of 5 s that hold two clips each.
+    assert told["update"] == "11 s of audio, 3 batches on each of 1 processes"
+    assert told["updates"] == "30, 30.0 epochs of 1"
+    assert float(told["seconds per update"].split(",")[0]) > 0
+    parts = r"0\.0\d GB: weights and optimizer 0\.00, longest batch 0\.0\d"
+    assert re.fullmatch(parts, told["memory"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_blocks_are_compiled_if_asked(
+    run, tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What compiled blocks compute is tested with `compile_blocks`."""
+    compiled: list[Any] = []
+    monkeypatch.setattr(pretraining_run, "compile_blocks", compiled.append)
+    run(config=config, max_steps=1)
+    assert compiled == []
+    run("--torch-compile", config=config, max_steps=1, output_dir=tmp_path / "compiled")
+    assert [type(model) for model in compiled] == [Wav2Vec2ConformerForPreTraining]

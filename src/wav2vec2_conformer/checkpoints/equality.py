@@ -7,6 +7,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from wav2vec2_conformer.checkpoints.architecture import body_prefix
 from wav2vec2_conformer.checkpoints.checkpoint import Checkpoint
+from wav2vec2_conformer.checkpoints.int8_folder import is_int8_folder
 from wav2vec2_conformer.checkpoints.reading import read_checkpoint
 from wav2vec2_conformer.errors import CheckpointError
 from wav2vec2_conformer.models.pretrained import Wav2Vec2ConformerPreTrainedModel
@@ -78,7 +79,7 @@ def check_equality(source: Checkpoint, output: str | Path) -> float:
         CheckpointError: The outputs differ.
     """
     converted = read_checkpoint(output)
-    if Path(output).is_dir():
+    if Path(output).is_dir() and not is_int8_folder(output):
         disable_progress_bar()
         model = converted.model_class.from_pretrained(output, dtype=torch.float32)
     else:

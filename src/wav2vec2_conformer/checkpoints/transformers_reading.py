@@ -17,12 +17,13 @@ from wav2vec2_conformer.checkpoints.architecture import (
 )
 from wav2vec2_conformer.checkpoints.checkpoint import Checkpoint
 from wav2vec2_conformer.checkpoints.inert import StoredTensor
+from wav2vec2_conformer.checkpoints.int8_folder import INT8_FILE, restore_float
 from wav2vec2_conformer.checkpoints.processor import load_feature_extractor, load_processor
 from wav2vec2_conformer.checkpoints.torch_file import TorchFile
 from wav2vec2_conformer.configuration import Wav2Vec2BertConfig, Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import CheckpointError
 
-_WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+_WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", INT8_FILE)
 _OLD_NAMES = {  # of torch's former weight norm, in the files of 2022
     "weight_g": "parametrizations.weight.original0",
     "weight_v": "parametrizations.weight.original1",
@@ -55,6 +56,8 @@ def read_transformers_folder(
     tensors: dict[str, Tensor] = {}
     for file in files:
         tensors |= _read_tensors(file)
+    if files[0].name == INT8_FILE:
+        tensors = restore_float(tensors)
     return build_checkpoint(folder, tensors, given)
 
 

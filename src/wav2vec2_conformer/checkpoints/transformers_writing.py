@@ -11,13 +11,16 @@ from torch import Tensor
 from transformers import SeamlessM4TFeatureExtractor, Wav2Vec2FeatureExtractor
 
 from wav2vec2_conformer.checkpoints.checkpoint import Checkpoint
+from wav2vec2_conformer.checkpoints.int8_folder import INT8_FILE, round_to_int8
 from wav2vec2_conformer.configuration import Wav2Vec2BertConfig, Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import CheckpointError, InputError
 from wav2vec2_conformer.nn.log_mel import SPECTRA_PER_FRAME
 from wav2vec2_conformer.text.vocabulary import build_processor, write_processor
 
 
-def write_transformers(checkpoint: Checkpoint, folder: str | Path) -> None:
+def write_transformers(
+    checkpoint: Checkpoint, folder: str | Path, *, stores_int8: bool = False
+) -> None:
     """Write config.json, model.safetensors and the processor's files.
 
     The folder appears at once, complete, in place of an older one.
@@ -25,6 +28,8 @@ def write_transformers(checkpoint: Checkpoint, folder: str | Path) -> None:
     Args:
         checkpoint: What to write. Tensors are written as they are, without a change of type.
         folder: The folder.
+        stores_int8: Whether to round the linear maps of the encoder's blocks to 8 bits
+            (`checkpoints/int8_folder.py`), which only this package reads.
 
     Raises:
         CheckpointError: The vocabulary lacks tokens that a tokenizer needs.
@@ -35,10 +40,17 @@ def write_transformers(checkpoint: Checkpoint, folder: str | Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        _build_config(checkpoint).save_pretrained(temporary)
+        config: Any = _build_config(checkpoint)
+        vars(config).pop("stored_weights", None)  # of a source in 8 bits
+        if stores_int8:
+            config.stored_weights = "int8"  # for those who look into config.json
+        config.save_pretrained(temporary)
         _write_processor(checkpoint, temporary)
-        tensors = _separate(checkpoint.tensors)
-        save_file(tensors, temporary / "model.safetensors", metadata={"format": "pt"})
+        tensors, name = _separate(checkpoint.tensors), "model.safetensors"
+        if stores_int8:
+            name = INT8_FILE
+            tensors = round_to_int8(tensors, checkpoint.model_class, checkpoint.config)
+        save_file(tensors, temporary / name, metadata={"format": "pt"})
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

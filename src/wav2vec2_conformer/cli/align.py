@@ -26,6 +26,7 @@ from wav2vec2_conformer.cli.model_flags import (
     Device,
     ModelName,
     Quiet,
+    RuntimeName,
     silence_loading,
 )
 from wav2vec2_conformer.cli.result_loop import add_unwritten, iter_results
@@ -64,6 +65,7 @@ def align(
     ] = 1.0,
     device: Device = "auto",
     compute_type: ComputeType = "float32",
+    runtime: RuntimeName = "auto",
     batch_seconds: BatchSeconds = 60.0,
     quiet: Quiet = False,
     output_dir: Annotated[
@@ -119,7 +121,9 @@ def align(
     from wav2vec2_conformer.inference.aligner import Aligner
 
     silence_loading()
-    aligner = Aligner.from_pretrained(model, device=device, compute_type=compute_type)
+    aligner = Aligner.from_pretrained(
+        model, device=device, compute_type=compute_type, runtime=runtime
+    )
     failed: list[FailedInput] = []
     summaries = []
     stems = plan_stems([pair.source for pair in inputs])

@@ -55,6 +55,13 @@ def convert(
     check: Annotated[
         bool, Option(help="Load what was written and compare its outputs on random audio.")
     ] = True,
+    compute_type: Annotated[
+        Literal["int8"] | None,
+        Option(
+            help="int8 stores the encoder's blocks in 8 bits: a quarter of the size, for "
+            "--compute-type int8 of this package."
+        ),
+    ] = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing output.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No messages.")] = False,
 ) -> None:
@@ -67,11 +74,16 @@ def convert(
             "several need --try-dictionaries CLIP, which finds the right one.",
             param_hint="--dictionary",
         )
+    if compute_type is not None and to != "transformers":
+        raise typer.BadParameter(
+            f"{compute_type} is a form of --to transformers alone.", param_hint="--compute-type"
+        )
     _check_output(source, output, to, overwrite=overwrite)
     report = _Steps(is_shown=not quiet)
     report.begin(f"reading {source}")
     from wav2vec2_conformer.checkpoints.equality import check_equality
     from wav2vec2_conformer.checkpoints.fairseq_writing import write_fairseq
+    from wav2vec2_conformer.checkpoints.int8_folder import restore_float, round_to_int8
     from wav2vec2_conformer.checkpoints.reading import read_checkpoint
     from wav2vec2_conformer.checkpoints.transformers_writing import (
         limits_in_transformers,
@@ -98,7 +110,11 @@ def convert(
         if to == "fairseq":
             write_fairseq(checkpoint, partial, strict=strict)
         else:
-            write_transformers(checkpoint, partial)
+            write_transformers(checkpoint, partial, stores_int8=compute_type == "int8")
+        if compute_type == "int8":
+            rounded = round_to_int8(checkpoint.tensors, checkpoint.model_class, checkpoint.config)
+            checkpoint.tensors = restore_float(rounded)
+            notes.append("transformers cannot read it: the blocks are rounded to 8 bits")
         if check:
             report.begin("comparing its outputs on random audio with the source's")
             notes.append(f"outputs differ by at most {check_equality(checkpoint, partial):.2g}")

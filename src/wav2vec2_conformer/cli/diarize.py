@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -251,7 +251,7 @@ def _load(
     embedding_model: str | None,
     changes: dict[str, float | None],
     device: str,
-    compute_type: Literal["float32", "bfloat16", "float16"],
+    compute_type: str,
     window_s: float,
     context_s: float,
     detects_speech: bool,

@@ -6,7 +6,7 @@ import typer
 from typer import Argument, Option
 
 from wav2vec2_conformer.cli.settings_flags import given_flags, with_settings
-from wav2vec2_conformer.cli.training_log import log_to_stderr
+from wav2vec2_conformer.cli.training_log import log_to_stderr, print_result
 from wav2vec2_conformer.training.settings import FinetuneSettings
 
 
@@ -66,8 +66,8 @@ def finetune(
     if dry_run:
         from wav2vec2_conformer.training.plan import format_plan, plan_run
 
-        typer.echo(format_plan(plan_run(settings)))
+        print_result(format_plan(plan_run(settings)))
         return
     from wav2vec2_conformer.training import finetuning
 
-    typer.echo(finetuning.finetune(settings))
+    print_result(finetuning.finetune(settings))

@@ -12,6 +12,7 @@ import typer
 
 from wav2vec2_conformer.cli.align import align
 from wav2vec2_conformer.cli.analyze import analyze
+from wav2vec2_conformer.cli.bench import bench
 from wav2vec2_conformer.cli.check_data import check_data
 from wav2vec2_conformer.cli.classify import classify
 from wav2vec2_conformer.cli.convert import convert
@@ -20,6 +21,7 @@ from wav2vec2_conformer.cli.diarize import diarize
 from wav2vec2_conformer.cli.embed import embed
 from wav2vec2_conformer.cli.enroll import enroll
 from wav2vec2_conformer.cli.evaluate import evaluate
+from wav2vec2_conformer.cli.export import export
 from wav2vec2_conformer.cli.finetune import finetune
 from wav2vec2_conformer.cli.flag_names import with_dashes
 from wav2vec2_conformer.cli.inspect import inspect
@@ -65,6 +67,8 @@ app.command("finetune")(finetune)
 app.command("report")(report)
 app.command("convert")(convert)
 app.command("inspect")(inspect)
+app.command("export")(export)
+app.command("bench")(bench)
 app.command("serve")(serve)
 app.command("demo")(demo)
 

@@ -1,7 +1,9 @@
 """Flags of the commands that run a model over audio: which model, on what, how much at once."""
 
+import logging
+import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TextIO
 
 import typer
 from typer import Argument, Option
@@ -38,8 +40,43 @@ SpeakerModelName = Annotated[
     ),
 ]
 Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:1, ...")]
+ComputeTypeName = Literal["auto", "float32", "bfloat16", "float16", "int8"]
+
+
+def show_choice(compute_type: str | None) -> str | None:
+    """Let `auto` tell on stderr what it chooses; once, however many models a command loads."""
+    if compute_type == "auto":
+        logger = logging.getLogger("wav2vec2_conformer.inference.compute_type")
+        logger.setLevel(logging.INFO)
+        logger.handlers[:] = [_Once(sys.stderr)]
+    return compute_type
+
+
+class _Once(logging.StreamHandler[TextIO]):
+    """Writes no message twice."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._written: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, unless one that says the same was written."""
+        message = record.getMessage()
+        if message not in self._written:
+            self._written.add(message)
+            super().emit(record)
+
+
 ComputeType = Annotated[
-    Literal["float32", "bfloat16", "float16"], Option(help="Precision of the model.")
+    ComputeTypeName,
+    Option(
+        help="What the model calculates in; auto is what is fastest here, int8 is for CPUs.",
+        callback=show_choice,
+    ),
+]
+RuntimeName = Annotated[
+    Literal["auto", "torch", "onnx", "openvino"],
+    Option(help="What runs the model; auto is torch, and for exported folders what is there."),
 ]
 BatchSeconds = Annotated[float, Option(min=1.0, help="Seconds of audio in the model at once.")]
 # Windows whose frames are joined; those of `classify` do not overlap.

@@ -6,7 +6,7 @@ import typer
 from typer import Argument, Option
 
 from wav2vec2_conformer.cli.settings_flags import given_flags, with_settings
-from wav2vec2_conformer.cli.training_log import log_to_stderr
+from wav2vec2_conformer.cli.training_log import log_to_stderr, print_result
 from wav2vec2_conformer.training.pretraining.settings import PretrainingSettings
 
 
@@ -27,9 +27,16 @@ def pretrain(
     list_presets: Annotated[
         bool, Option("--list-presets", help="Name the recipes of this package and stop.")
     ] = False,
+    dry_run: Annotated[
+        bool,
+        Option(
+            "--dry-run",
+            help="Measure one batch, print updates, hours, parameters and memory, and stop.",
+        ),
+    ] = False,
     **flags: Any,
 ) -> None:
-    """Pre-train a model, from a checkpoint (--model) or random weights (--config).
+    """Pre-train a model, from a checkpoint (--model) or random weights (--config or a preset).
 
     A flag comes before a key=value, which comes before the recipe. Prints the folder of the
     final model.
@@ -55,7 +62,12 @@ def pretrain(
     log_to_stderr()
     from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # one bar for each file that is loaded or saved
+    if dry_run:
+        from wav2vec2_conformer.training.plan import format_plan, plan_run
+
+        print_result(format_plan(plan_run(settings)))
+        return
     from wav2vec2_conformer.training.pretraining import run
 
-    disable_progress_bar()  # one bar for each file that is loaded or saved
-    typer.echo(run.pretrain(settings))
+    print_result(run.pretrain(settings))

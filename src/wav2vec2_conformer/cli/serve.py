@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer import Option
 
-from wav2vec2_conformer.cli.model_flags import silence_loading
+from wav2vec2_conformer.cli.model_flags import ComputeTypeName, silence_loading
 from wav2vec2_conformer.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -60,8 +60,12 @@ def serve(
         Option(help="auto, cpu, cuda, ...", show_default="auto", rich_help_panel=_MODELS),
     ] = None,
     compute_type: Annotated[
-        Literal["float32", "bfloat16", "float16"] | None,
-        Option(help="Precision of the models.", show_default="float32", rich_help_panel=_MODELS),
+        ComputeTypeName | None,
+        Option(
+            help="What the models calculate in; auto is what is fastest here, int8 is for CPUs.",
+            show_default="float32",
+            rich_help_panel=_MODELS,
+        ),
     ] = None,
     host: Annotated[
         str | None,

@@ -24,6 +24,7 @@ from wav2vec2_conformer.cli.model_flags import (
     ComputeType,
     Device,
     ModelName,
+    RuntimeName,
     silence_loading,
 )
 from wav2vec2_conformer.cli.stream_output import live_lines, print_jsonl, print_lines
@@ -87,6 +88,7 @@ def stream(
     ] = "txt",
     device: Device = "auto",
     compute_type: ComputeType = "float32",
+    runtime: RuntimeName = "auto",
     greedy: Greedy = False,
     beam_width: BeamWidth = None,
     lm: LanguageModelFile = None,
@@ -124,7 +126,7 @@ def stream(
 
     silence_loading()
     transcriber = Transcriber.from_pretrained(
-        model, device=device, compute_type=compute_type, decoding=decoding
+        model, device=device, compute_type=compute_type, decoding=decoding, runtime=runtime
     )
     session = StreamSession(
         transcriber.model, transcriber.processor, transcriber.decoder, latency_s=latency

@@ -38,9 +38,22 @@ from wav2vec2_conformer.cli.model_flags import (
     Failures,
     ModelName,
     Quiet,
+    RuntimeName,
     WindowSeconds,
     check_failures_path,
     silence_loading,
+)
+from wav2vec2_conformer.cli.ray_transcription import (
+    CpusPerWorker,
+    GpusPerWorker,
+    ManifestPlace,
+    OutputPlace,
+    RayAddress,
+    Workers,
+    check_ray_flags,
+    decoding_values,
+    read_pool,
+    transcribe_on_ray,
 )
 from wav2vec2_conformer.cli.reference_scores import read_references, report_errors
 from wav2vec2_conformer.cli.result_loop import add_unwritten, iter_results
@@ -60,6 +73,7 @@ def transcribe(
     ] = None,
     device: Device = "auto",
     compute_type: ComputeType = "float32",
+    runtime: RuntimeName = "auto",
     batch_seconds: BatchSeconds = 60.0,
     window_seconds: WindowSeconds = 30.0,
     context_seconds: ContextSeconds = 3.0,
@@ -118,12 +132,68 @@ def transcribe(
     beta: Beta = None,
     hot_words: HotWords = None,
     hot_word_weight: HotWordWeight = None,
+    ray: RayAddress = None,
+    manifest: ManifestPlace = None,
+    output_place: OutputPlace = None,
+    workers: Workers = None,
+    cpus_per_worker: CpusPerWorker = None,
+    gpus_per_worker: GpusPerWorker = None,
 ) -> None:
     """Transcribe audio to text.
 
     The text goes to stdout: bare for one input, `name<TAB>text` lines for several, or with
-    -f json one JSON object a line. With -o each input gets files of its own instead.
+    -f json one JSON object a line. With -o each input gets files of its own instead. With --ray
+    many workers transcribe a manifest into Parquet.
     """
+    speech_detection = vad_method or ("energy" if vad else None)
+    check_ray_flags(
+        ray,
+        needed={"--manifest": manifest, "--output": output_place},
+        others={
+            "--workers": workers,
+            "--cpus-per-worker": cpus_per_worker,
+            "--gpus-per-worker": gpus_per_worker,
+        },
+        refused={
+            "FILES": files,
+            "--demo": demo,
+            "--references": references,
+            "--output-dir": output_dir,
+            "--skip-existing": skip_existing,
+            "--failures": failures,
+            "--nbest": num_best,
+        },
+    )
+    if ray is not None and manifest is not None and output_place is not None:
+        transcribe_on_ray(
+            ray,
+            manifest,
+            output_place,
+            read_pool(workers, cpus_per_worker, gpus_per_worker),
+            {
+                "model": model,
+                "device": device,
+                "compute_type": compute_type,
+                "target_lang": target_lang,
+                "window_s": window_seconds,
+                "context_s": context_seconds,
+                "speech_detection": speech_detection,
+                "batch_seconds": batch_seconds,
+                "language_model": language_model,
+                "is_greedy": greedy,
+                "decoding": decoding_values(
+                    greedy=greedy,
+                    language_model=language_model,
+                    beam_width=beam_width,
+                    alpha=alpha,
+                    beta=beta,
+                    hot_words=hot_words,
+                    hot_word_weight=hot_word_weight,
+                ),
+            },
+            is_quiet=quiet,
+        )
+        return
     output = Output(
         output_dir,
         format_names(output_format),
@@ -164,11 +234,12 @@ def transcribe(
         model,
         device=device,
         compute_type=compute_type,
+        runtime=runtime,
         target_lang=target_lang,
         window_s=window_seconds,
         context_s=context_seconds,
         decoding=decoding,
-        speech_detection=vad_method or ("energy" if vad else None),
+        speech_detection=speech_detection,
     )
     pairs = []
     try:

@@ -54,7 +54,7 @@ def check_parquet() -> None:
         MissingExtraError: pyarrow is not installed.
     """
     try:
-        import pyarrow as pa  # type: ignore[import-untyped]  # noqa: F401, PLC0415 - an extra
+        import pyarrow as pa  # noqa: F401, PLC0415 - an extra
     except ImportError as error:
         raise MissingExtraError("Parquet", "pyarrow", "parquet") from error
 
@@ -74,7 +74,7 @@ def _write_safetensors(embedding: Embedding, array: NDArray[np.float32], path: P
 
 def _write_parquet(embedding: Embedding, array: NDArray[np.float32], path: Path) -> None:
     import pyarrow as pa  # noqa: PLC0415 - of an extra
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
 
     has_frames = embedding.frames is not None
     layers = array if embedding.layer == "all" else array[None]

@@ -12,6 +12,7 @@ from wav2vec2_conformer.decoding.greedy import decode_greedy
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.inference.aligned_words import build_segments
 from wav2vec2_conformer.inference.alignment import Alignment
+from wav2vec2_conformer.inference.exported_folder import Runtime
 from wav2vec2_conformer.inference.loading import load_ctc
 from wav2vec2_conformer.inference.log_prob_file import LogProbFile
 from wav2vec2_conformer.inference.log_prob_reader import LogProbReader
@@ -76,6 +77,7 @@ class Aligner:
         compute_type: str = "float32",
         window_s: float = 30.0,
         context_s: float = 3.0,
+        runtime: Runtime = "auto",
     ) -> "Aligner":
         """Load a checkpoint.
 
@@ -83,15 +85,19 @@ class Aligner:
             model: A folder or a model of the Hugging Face hub; None for the checkpoint that is
                 part of this package (English).
             device: `auto` (CUDA where there is one), or a torch device such as `cpu`.
-            compute_type: `float32`, `bfloat16` or `float16`.
+            compute_type: `float32`, `bfloat16`, `float16`, `int8` (on CPUs), or `auto`.
             window_s: See the class.
             context_s: See the class.
+            runtime: What runs it: `torch`, or for exported folders `onnx` or `openvino`; `auto`
+                takes what is there for the folder.
 
         Raises:
             CheckpointError: When the checkpoint cannot be read or has no CTC head.
             InputError: When the device or compute type does not exist here.
         """
-        loaded, processor = load_ctc(model, device=device, compute_type=compute_type)
+        loaded, processor = load_ctc(
+            model, device=device, compute_type=compute_type, runtime=runtime
+        )
         return cls(loaded, processor, window_s=window_s, context_s=context_s)
 
     def align(

@@ -148,7 +148,7 @@ class Analyzer:
             settings: None for those of the diarizer's `diarization.json`.
             decoding: None as for `Transcriber.from_pretrained`.
             device: `auto` (CUDA where there is one), or a torch device such as `cpu`.
-            compute_type: `float32`, `bfloat16` or `float16`.
+            compute_type: `float32`, `bfloat16`, `float16`, `int8` (on CPUs), or `auto`.
             window_s: See the class.
             context_s: See the class.
 

@@ -8,9 +8,10 @@ from wav2vec2_conformer.checkpoints.location import locate_checkpoint
 from wav2vec2_conformer.checkpoints.processor import load_feature_extractor
 from wav2vec2_conformer.checkpoints.quiet_loading import quiet_for_heads
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
-from wav2vec2_conformer.errors import CheckpointError, InputError
+from wav2vec2_conformer.errors import CheckpointError
 from wav2vec2_conformer.inference.classification import ProblemType
-from wav2vec2_conformer.inference.loading import COMPUTE_TYPES, choose_device
+from wav2vec2_conformer.inference.compute_type import check_compute_type, load_model
+from wav2vec2_conformer.inference.loading import choose_device
 from wav2vec2_conformer.models.sequence_classification import (
     Wav2Vec2ConformerForSequenceClassification,
 )
@@ -24,7 +25,7 @@ def load_classifier(
     Args:
         checkpoint: As for `locate_checkpoint`; None for the bundled head for spoken digits.
         device: `auto` (CUDA where there is one), or a torch device such as `cpu` or `cuda:1`.
-        compute_type: `float32`, `bfloat16` or `float16`.
+        compute_type: As for `load_ctc`.
 
     Returns:
         The model in eval mode on its device, and its `Wav2Vec2FeatureExtractor`.
@@ -33,16 +34,16 @@ def load_classifier(
         CheckpointError: When it cannot be read, or has no classification head.
         InputError: When the device or the compute type does not exist here.
     """
-    if compute_type not in COMPUTE_TYPES:
-        raise InputError(
-            f"compute_type must be one of {', '.join(COMPUTE_TYPES)}, but is {compute_type!r}."
-        )
+    check_compute_type(compute_type)
     torch_device = choose_device(device)
     place = locate_checkpoint(f"{BUNDLED}{DIGIT_HEAD}" if checkpoint is None else checkpoint)
     try:
         with quiet_for_heads(place):
-            model, report = Wav2Vec2ConformerForSequenceClassification.from_pretrained(
-                place, dtype=COMPUTE_TYPES[compute_type], output_loading_info=True
+            model, report = load_model(
+                Wav2Vec2ConformerForSequenceClassification,
+                place,
+                device=torch_device,
+                compute_type=compute_type,
             )
         feature_extractor = load_feature_extractor(place)
     except OSError as error:
@@ -56,7 +57,7 @@ def load_classifier(
             "pre-trained checkpoint, or one of another task. Fine-tune it for classification "
             "first."
         )
-    return model.to(torch_device).eval(), feature_extractor
+    return model, feature_extractor
 
 
 def label_names(config: Wav2Vec2ConformerConfig) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ class Classifier:
             model: A folder or a model of the Hugging Face hub; None for the head for spoken
                 English digits that is part of this package.
             device: `auto` (CUDA where there is one), or a torch device such as `cpu`.
-            compute_type: `float32`, `bfloat16` or `float16`.
+            compute_type: `float32`, `bfloat16`, `float16`, `int8` (on CPUs), or `auto`.
             window_s: See the class.
             hop_s: See the class.
 

@@ -140,7 +140,7 @@ class Diarizer:
                 this package. Loaded where voices are compared alone.
             settings: None for those of `diarization.json`, or else the defaults.
             device: `auto` (CUDA where there is one), or a torch device such as `cpu`.
-            compute_type: `float32`, `bfloat16` or `float16`.
+            compute_type: `float32`, `bfloat16`, `float16`, `int8` (on CPUs), or `auto`.
             window_s: See the class.
             context_s: See the class.
             detects_speech: See the class.

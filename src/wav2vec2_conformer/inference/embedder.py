@@ -80,7 +80,7 @@ class Embedder:
                 English speech recognizer that is part of this package.
             layer: See the class.
             device: `auto` (CUDA where there is one), or a torch device such as `cpu`.
-            compute_type: `float32`, `bfloat16` or `float16`.
+            compute_type: `float32`, `bfloat16`, `float16`, `int8` (on CPUs), or `auto`.
             window_s: See the class.
             context_s: See the class.
 

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from wav2vec2_conformer.checkpoints.processor import load_feature_extractor
 from wav2vec2_conformer.checkpoints.quiet_loading import quiet_for_heads
 from wav2vec2_conformer.errors import CheckpointError, InputError
+from wav2vec2_conformer.inference.compute_type import check_compute_type, load_model
 from wav2vec2_conformer.inference.head_loading import LoadedEncoder
 from wav2vec2_conformer.inference.hidden_frames import HiddenFrames
-from wav2vec2_conformer.inference.loading import COMPUTE_TYPES, choose_device
+from wav2vec2_conformer.inference.loading import choose_device
 from wav2vec2_conformer.inference.windows import Window
 from wav2vec2_conformer.models.audio_frame_classification import (
     Wav2Vec2ConformerForAudioFrameClassification,
@@ -141,7 +142,7 @@ def load_frame_classifier(
     Args:
         place: As `locate_checkpoint` returns it.
         device: `auto` (CUDA where there is one), or a torch device such as `cpu` or `cuda:1`.
-        compute_type: `float32`, `bfloat16` or `float16`.
+        compute_type: As for `load_ctc`.
 
     Returns:
         The model in eval mode on its device, and its `Wav2Vec2FeatureExtractor`.
@@ -150,15 +151,15 @@ def load_frame_classifier(
         CheckpointError: When it cannot be read, or has no head for frames.
         InputError: When the device or the compute type does not exist here.
     """
-    if compute_type not in COMPUTE_TYPES:
-        raise InputError(
-            f"compute_type must be one of {', '.join(COMPUTE_TYPES)}, but is {compute_type!r}."
-        )
+    check_compute_type(compute_type)
     torch_device = choose_device(device)
     try:
         with quiet_for_heads(place):
-            model, report = Wav2Vec2ConformerForAudioFrameClassification.from_pretrained(
-                place, dtype=COMPUTE_TYPES[compute_type], output_loading_info=True
+            model, report = load_model(
+                Wav2Vec2ConformerForAudioFrameClassification,
+                place,
+                device=torch_device,
+                compute_type=compute_type,
             )
         feature_extractor = load_feature_extractor(place)
     except OSError as error:
@@ -174,7 +175,7 @@ def load_frame_classifier(
             f"{place}: has no head for frames (classifier), so it is a pre-trained checkpoint, "
             "or one of another task. Fine-tune it for frame classification first."
         )
-    return model.to(torch_device).eval(), feature_extractor
+    return model, feature_extractor
 
 
 def compares_voices(model: Wav2Vec2ConformerForAudioFrameClassification) -> bool:

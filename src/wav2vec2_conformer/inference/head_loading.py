@@ -12,8 +12,13 @@ from transformers.utils import logging
 from wav2vec2_conformer.checkpoints.location import locate_checkpoint
 from wav2vec2_conformer.checkpoints.processor import load_feature_extractor
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
-from wav2vec2_conformer.errors import CheckpointError, InputError
-from wav2vec2_conformer.inference.loading import COMPUTE_TYPES, choose_device
+from wav2vec2_conformer.errors import CheckpointError
+from wav2vec2_conformer.inference.compute_type import (
+    check_compute_type,
+    finish_loading,
+    load_model,
+)
+from wav2vec2_conformer.inference.loading import choose_device
 from wav2vec2_conformer.models.audio_frame_classification import (
     Wav2Vec2ConformerForAudioFrameClassification,
 )
@@ -65,16 +70,13 @@ def load_encoder(
     Args:
         checkpoint: As for `locate_checkpoint`.
         device: `auto` (CUDA where there is one), or a torch device such as `cpu` or `cuda:1`.
-        compute_type: `float32`, `bfloat16` or `float16`.
+        compute_type: As for `load_ctc`.
 
     Raises:
         CheckpointError: When it cannot be read, or is of another architecture.
         InputError: When the device or the compute type does not exist here.
     """
-    if compute_type not in COMPUTE_TYPES:
-        raise InputError(
-            f"compute_type must be one of {', '.join(COMPUTE_TYPES)}, but is {compute_type!r}."
-        )
+    check_compute_type(compute_type)
     torch_device = choose_device(device)
     place = locate_checkpoint(checkpoint)
     try:
@@ -89,7 +91,7 @@ def load_encoder(
             f"{place}: the model cannot be loaded: {' '.join(str(error).split())}"
         ) from error
     fingerprint = _compute_fingerprint(loaded)
-    loaded = loaded.to(torch_device, COMPUTE_TYPES[compute_type]).eval()
+    loaded = finish_loading(loaded, device=torch_device, compute_type=compute_type)
     has_head = task in _HEADS
     return LoadedEncoder(
         model=loaded.base_model,
@@ -111,9 +113,8 @@ def _load_quietly(model_class: Any, place: str | Path) -> Any:
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
-        model, report = model_class.from_pretrained(
-            place, dtype=torch.float32, output_loading_info=True
-        )
+        cpu = torch.device("cpu")
+        model, report = load_model(model_class, place, device=cpu, compute_type="float32")
     finally:
         logging.set_verbosity(verbosity)
     needed = ["layer_weights"]

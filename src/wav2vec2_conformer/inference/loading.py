@@ -1,7 +1,7 @@
 """A checkpoint folder or hub name to a CTC model, its processor and its decoder."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -10,15 +10,16 @@ from wav2vec2_conformer.checkpoints.adapters_lora import is_lora_folder, load_lo
 from wav2vec2_conformer.checkpoints.location import locate_checkpoint
 from wav2vec2_conformer.checkpoints.processor import load_processor
 from wav2vec2_conformer.errors import CheckpointError, InputError
+from wav2vec2_conformer.inference.compute_type import (
+    check_compute_type,
+    finish_loading,
+    load_model,
+)
 from wav2vec2_conformer.inference.decoder import CtcDecoder, DecodingOptions
+from wav2vec2_conformer.inference.exported_ctc import load_exported_ctc
+from wav2vec2_conformer.inference.exported_folder import Runtime, choose_runtime
 from wav2vec2_conformer.inference.fused_language_model import load_bundled_language_model
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
-
-COMPUTE_TYPES = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
 
 
 def load_ctc(
@@ -27,41 +28,53 @@ def load_ctc(
     device: str,
     compute_type: str,
     target_lang: str | None = None,
+    runtime: Runtime = "auto",
 ) -> tuple[Wav2Vec2ConformerForCTC, Any]:
     """Load a fine-tuned model and its processor.
 
     Args:
         checkpoint: A folder, a model of the Hugging Face hub, or None for the bundled one.
         device: `auto` (CUDA where there is one), or a torch device such as `cpu` or `cuda:1`.
-        compute_type: `float32`, `bfloat16` or `float16`.
+        compute_type: `float32`, `bfloat16`, `float16`, `int8`, or `auto` for what is fastest
+            here (see `choose_compute_type`).
         target_lang: Language whose adapter and vocabulary are used, of a checkpoint that has
             several; None for the one it starts with.
+        runtime: What runs it: `torch`, or for exported folders `onnx` or `openvino`; `auto`
+            takes what is there for the folder.
 
     Returns:
-        The model in eval mode on its device, and its `Wav2Vec2Processor`.
+        The model in eval mode on its device, and its `Wav2Vec2Processor`. For an exported
+        folder an `ExportedCtc`, which has what recognition asks of a model.
 
     Raises:
         CheckpointError: When it cannot be read, or holds no CTC head, no vocabulary,
             or another architecture.
         InputError: When the device or the compute type does not exist here.
     """
-    if compute_type not in COMPUTE_TYPES:
-        raise InputError(
-            f"compute_type must be one of {', '.join(COMPUTE_TYPES)}, but is {compute_type!r}."
-        )
+    check_compute_type(compute_type)
     torch_device = choose_device(device)
-    place = locate_checkpoint(checkpoint)
-    if is_lora_folder(place):
-        adapted = load_lora_folder(
-            place, Wav2Vec2ConformerForCTC, dtype=COMPUTE_TYPES[compute_type]
-        )
-        return adapted.to(torch_device), load_processor(place)
-    try:
-        model, report = Wav2Vec2ConformerForCTC.from_pretrained(
+    place = locate_checkpoint(checkpoint, allows_graph=True)
+    chosen = choose_runtime(place, runtime)
+    if chosen != "torch":
+        exported = load_exported_ctc(
             place,
-            dtype=COMPUTE_TYPES[compute_type],
+            chosen,
+            device=device,
+            compute_type="float32" if compute_type == "auto" else compute_type,
             target_lang=target_lang,
-            output_loading_info=True,
+        )
+        return cast("tuple[Wav2Vec2ConformerForCTC, Any]", exported)
+    if is_lora_folder(place):
+        adapted = load_lora_folder(place, Wav2Vec2ConformerForCTC)
+        model = finish_loading(adapted, device=torch_device, compute_type=compute_type)
+        return model, load_processor(place)
+    try:
+        model, report = load_model(
+            Wav2Vec2ConformerForCTC,
+            place,
+            device=torch_device,
+            compute_type=compute_type,
+            target_lang=target_lang,
         )
     except OSError as error:
         raise CheckpointError(
@@ -75,7 +88,7 @@ def load_ctc(
     processor = load_processor(place)
     if target_lang is not None:
         choose_language(processor, target_lang)
-    return model.to(torch_device).eval(), processor
+    return model, processor
 
 
 def load_decoding(checkpoint: str | Path | None) -> DecodingOptions:
@@ -89,7 +102,7 @@ def load_decoding(checkpoint: str | Path | None) -> DecodingOptions:
         InputError: When its language model is damaged.
         MissingExtraError: When reading that needs KenLM, which is not installed.
     """
-    fused = load_bundled_language_model(locate_checkpoint(checkpoint))
+    fused = load_bundled_language_model(locate_checkpoint(checkpoint, allows_graph=True))
     if fused is None:
         return DecodingOptions()
     language_model, weights = fused

@@ -12,6 +12,7 @@ from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.inference.batching import HELD_WINDOWS, iter_finished, iter_pieces
 from wav2vec2_conformer.inference.decoded_recording import DecodedRecording
 from wav2vec2_conformer.inference.decoder import DecodingOptions
+from wav2vec2_conformer.inference.exported_folder import Runtime
 from wav2vec2_conformer.inference.loading import build_decoder, load_ctc, load_decoding
 from wav2vec2_conformer.inference.log_prob_reader import LogProbReader
 from wav2vec2_conformer.inference.log_probs import run_windows
@@ -87,6 +88,7 @@ class Transcriber:
         decoding: DecodingOptions | None = None,
         speech_detection: SpeechDetection | None = None,
         target_lang: str | None = None,
+        runtime: Runtime = "auto",
     ) -> "Transcriber":
         """Load a checkpoint.
 
@@ -94,7 +96,7 @@ class Transcriber:
             model: A folder or a model of the Hugging Face hub; None for the checkpoint that is
                 part of this package (English).
             device: `auto` (CUDA where there is one), or a torch device such as `cpu`.
-            compute_type: `float32`, `bfloat16` or `float16`.
+            compute_type: `float32`, `bfloat16`, `float16`, `int8` (on CPUs), or `auto`.
             window_s: See the class.
             context_s: See the class.
             decoding: How log-probabilities become words; None decodes with the language model
@@ -102,6 +104,8 @@ class Transcriber:
                 with the defaults where there is none.
             speech_detection: See the class.
             target_lang: Language to start with, of a checkpoint with adapters of several.
+            runtime: What runs it: `torch`, or for exported folders `onnx` or `openvino`; `auto`
+                takes what is there for the folder.
 
         Raises:
             CheckpointError: When the checkpoint cannot be read or cannot transcribe.
@@ -109,7 +113,11 @@ class Transcriber:
             MissingExtraError: When `silero` is asked for and not installed.
         """
         loaded, processor = load_ctc(
-            model, device=device, compute_type=compute_type, target_lang=target_lang
+            model,
+            device=device,
+            compute_type=compute_type,
+            target_lang=target_lang,
+            runtime=runtime,
         )
         return cls(
             loaded,

@@ -128,7 +128,7 @@ class Verifier:
                 alone, or else a default.
             cohort: Store of other speakers' voices to normalize scores with.
             device: `auto` (CUDA where there is one), or a torch device such as `cpu`.
-            compute_type: `float32`, `bfloat16` or `float16`.
+            compute_type: `float32`, `bfloat16`, `float16`, `int8` (on CPUs), or `auto`.
 
         Raises:
             CheckpointError: When the checkpoint or its settings cannot be read.

@@ -27,9 +27,12 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from wav2vec2_conformer.nn.dropout import is_lean
+from wav2vec2_conformer.nn.head_scores import RelativePositions
 from wav2vec2_conformer.nn.in_place import may_write_over
 from wav2vec2_conformer.nn.positions import rotate
 from wav2vec2_conformer.nn.relative_attention import attend_in_cache
+from wav2vec2_conformer.nn.trained_attention import attend_with_gradient
 
 Positions = Literal["relative", "relative_key", "rotary"] | None
 
@@ -164,14 +167,20 @@ class SelfAttention(nn.Module):
         padding_mask: Bool[Tensor, "B T"] | None,
     ) -> Float[Tensor, "B T H K"]:
         """Mix the values by what is fastest here."""
+        dropout = self.dropout if self.training else 0.0
+        if _is_recorded_on_cpu(query) and (dropout == 0.0 or is_lean(query, dropout)):
+            positions = None
+            if projected is not None:
+                positions = RelativePositions(projected, *self._position_biases())
+            return attend_with_gradient(query, key, value, positions, padding_mask, dropout=dropout)
         if projected is None:
             mask = None if padding_mask is None else ~padding_mask[:, None, None, :]
             return self._attend(query, key, value, mask).transpose(1, 2)
         # In 16 bits torch's own attention keeps its sums in 32.
         on_cpu = query.device.type == "cpu" and query.dtype == torch.float32
-        if on_cpu and may_write_over() and not (self.training and self.dropout > 0.0):
-            biases = self._position_biases()
-            return attend_in_cache(query, key, value, projected, *biases, padding_mask)
+        if on_cpu and may_write_over() and dropout == 0.0:
+            positions = RelativePositions(projected, *self._position_biases())
+            return attend_in_cache(query, key, value, positions, padding_mask)
         mixed = self._attend_in_blocks(query, key, value, projected, padding_mask)
         return mixed.transpose(1, 2)
 
@@ -188,6 +197,9 @@ class SelfAttention(nn.Module):
             and not torch.compiler.is_compiling()
         ):
             return _attend_plainly(query, key, value, mask, dropout)
+        if query.device.type == "cpu" and may_write_over():
+            # Frames whose distance is a power of two share few places in a cache.
+            key, value = key.contiguous(), value.contiguous()
         return F.scaled_dot_product_attention(query, key, value, mask, dropout_p=dropout)
 
     def _attend_in_blocks(
@@ -288,6 +300,8 @@ class SelfAttention(nn.Module):
         call `train()` or `eval()` after that.
         """
         num_frames = (position_table.shape[0] + 1) // 2
+        if type(self.linear_pos) is not nn.Linear:  # an adapter is around it, or it is in int8
+            return self._project_table(position_table)
         weight = self.linear_pos.weight
         if (
             self.training
@@ -296,7 +310,6 @@ class SelfAttention(nn.Module):
             or torch.is_autocast_enabled(weight.device.type)
             or num_frames > MAX_CACHED_FRAMES
             or weight.is_inference()  # torch does not count what is written to it
-            or type(self.linear_pos) is not nn.Linear  # an adapter may be around it
         ):
             return self._project_table(position_table)
         cached = self._cached
@@ -316,8 +329,12 @@ class SelfAttention(nn.Module):
         return _shorten(cached.projected, num_frames)
 
     def _project_table(self, position_table: Float[Tensor, "P D"]) -> Float[Tensor, "H K P"]:
-        table = position_table.to(self.linear_pos.weight.dtype)
-        return self.linear_pos(table).T.unflatten(0, (self.num_heads, self.head_dim))
+        heads = (self.num_heads, self.head_dim)
+        table = position_table.to(self.pos_bias_u.dtype)
+        if may_write_over() and type(self.linear_pos) is nn.Linear:  # no adapter around it
+            # The same product transposed: all positions of a head then stand side by side.
+            return F.linear(self.linear_pos.weight, table).unflatten(0, heads)
+        return self.linear_pos(table).T.unflatten(0, heads)
 
     def train(self, mode: bool = True) -> "SelfAttention":
         """Switch mode and forget projected positions."""
@@ -327,6 +344,17 @@ class SelfAttention(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         """Leave the projected positions out of copies and pickles."""
         return {**super().__getstate__(), "_cached": None}
+
+
+def _is_recorded_on_cpu(query: Float[Tensor, "B H T K"]) -> bool:
+    """Return whether autograd records this pass on the CPU, and no compiler or exporter does."""
+    return (
+        query.device.type == "cpu"
+        and query.dtype in (torch.float32, torch.float64)  # torch's own is faster in 16 bits
+        and torch.is_grad_enabled()
+        and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()  # type: ignore[attr-defined]  # torch forgot to export it
+    )
 
 
 def _attend_plainly(

@@ -6,9 +6,11 @@ Shapes used in this file:
     B  utterances in the batch
     T  frames, padded to the longest utterance
     D  width of the encoder
+    D2 width of a pointwise convolution's result
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +21,7 @@ from wav2vec2_conformer.errors import ConfigurationError
 from wav2vec2_conformer.nn.depthwise import convolve_depthwise
 from wav2vec2_conformer.nn.dropout import Dropout
 from wav2vec2_conformer.nn.in_place import apply_onto, may_write_over
+from wav2vec2_conformer.nn.int8_linear import Int8Linear
 from wav2vec2_conformer.nn.normalization import MaskedBatchNorm1d
 from wav2vec2_conformer.nn.precision import convolve
 
@@ -88,8 +91,7 @@ class ConvolutionModule(nn.Module):
             Frames of the same shape. Values at padded frames carry no meaning.
         """
         x = self.layer_norm(x)
-        # A convolution of kernel 1 is a linear map, which needs no transposed copy.
-        x = F.glu(F.linear(x, self.pointwise_conv1.weight[:, :, 0]), dim=2)
+        x = F.glu(_convolve_pointwise(self.pointwise_conv1, x), dim=2)
         if padding_mask is not None:
             # Not at the input, where the bias of the layer norm would undo it: the next line
             # is the one that mixes frames.
@@ -100,7 +102,7 @@ class ConvolutionModule(nn.Module):
         else:
             utterances = x.split(list(packed_lengths), dim=1)
             x = torch.cat([self._convolve(utterance, None) for utterance in utterances], dim=1)
-        return self.dropout(F.linear(x, self.pointwise_conv2.weight[:, :, 0]))
+        return self.dropout(_convolve_pointwise(self.pointwise_conv2, x))
 
     def _convolve(
         self, x: Float[Tensor, "B T D"], padding_mask: Bool[Tensor, "B T"] | None
@@ -142,3 +144,11 @@ class ConvolutionModule(nn.Module):
             and not torch.jit.is_tracing()  # type: ignore[attr-defined]  # torch forgot to export it
             and type(self.depthwise_conv) is nn.Conv1d  # an adapter may be around it
         )
+
+
+def _convolve_pointwise(conv: Any, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D2"]:
+    """Convolve with a kernel of one frame: a linear map, which needs no transposed copy."""
+    if isinstance(conv, Int8Linear):
+        return conv(x)
+    weight: Tensor = conv.weight
+    return F.linear(x, weight[:, :, 0])

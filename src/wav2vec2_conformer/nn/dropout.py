@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from wav2vec2_conformer.nn.in_place import PIECE_ELEMENTS
+
 LEVELS = 2**16
 
 
@@ -46,16 +48,37 @@ def drop(x: Float[Tensor, "..."], probability: float) -> Float[Tensor, "..."]:
 class _Dropped(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Float[Tensor, "..."], probability: float) -> Float[Tensor, "..."]:
-        levels = min(round(probability * LEVELS), LEVELS - 1)
-        is_kept = _draw(x.shape, levels)
+        is_kept, ctx.scale = draw_kept(x.shape, probability)
         ctx.save_for_backward(is_kept)
-        ctx.scale = LEVELS / (LEVELS - levels)
-        return (x * is_kept).mul_(ctx.scale)
+        return _keep(x, is_kept, ctx.scale)
 
     @staticmethod
     def backward(ctx: Any, gradient: Float[Tensor, "..."]) -> tuple[Float[Tensor, "..."], None]:
         (is_kept,) = ctx.saved_tensors
-        return (gradient * is_kept).mul_(ctx.scale), None
+        if torch.is_grad_enabled():  # somebody wants gradients of these gradients
+            return gradient * is_kept * ctx.scale, None
+        return _keep(gradient, is_kept, ctx.scale), None
+
+
+def _keep(
+    x: Float[Tensor, "..."], is_kept: UInt8[Tensor, "..."], scale: float
+) -> Float[Tensor, "..."]:
+    """Multiply in pieces that stay in a core's own cache: half of the time for large tensors."""
+    x = x.contiguous()
+    out = torch.empty_like(x)
+    pieces = (tensor.flatten().split(PIECE_ELEMENTS) for tensor in (x, is_kept, out))
+    for piece, kept, result in zip(*pieces, strict=True):
+        torch.mul(piece, kept, out=result).mul_(scale)
+    return out
+
+
+def draw_kept(shape: torch.Size, probability: float) -> tuple[UInt8[Tensor, "..."], float]:
+    """Return 0 with a probability, else 1, and the factor that makes up for the zeros."""
+    levels = min(round(probability * LEVELS), LEVELS - 1)
+    is_kept = torch.empty(shape, dtype=torch.uint8)
+    for piece in is_kept.flatten().split(PIECE_ELEMENTS):
+        piece.copy_(_draw(piece.shape, levels))
+    return is_kept, LEVELS / (LEVELS - levels)
 
 
 def _draw(shape: torch.Size, levels: int) -> UInt8[Tensor, "..."]:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from wav2vec2_conformer.nn.strided_products import convolve_frames
 
-PIECE_FRAMES = 512  # 1 MB of float32 with the released shapes
+PIECE_FRAMES = 1024  # 2 MB of float32 with the released shapes
 
 Activation = Callable[[Tensor], Tensor]
 

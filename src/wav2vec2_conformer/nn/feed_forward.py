@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from wav2vec2_conformer.nn.dropout import Dropout
-from wav2vec2_conformer.nn.in_place import apply_onto, may_write_over
+from wav2vec2_conformer.nn.in_place import apply_after, may_write_over
 
 # Of a clip longer than 30 s (at the large size) a part is widened at a time: the widened frames
 # are the largest tensor of a block.
@@ -62,5 +62,5 @@ class FeedForward(nn.Module):
         return out
 
     def _transform(self, x: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
-        x = self.intermediate_dropout(apply_onto(self.activation, self.intermediate_dense(x)))
-        return self.output_dropout(self.output_dense(x))
+        x = apply_after(self.intermediate_dense, self.activation, x)
+        return self.output_dropout(self.output_dense(self.intermediate_dropout(x)))

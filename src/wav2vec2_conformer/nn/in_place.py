@@ -6,13 +6,14 @@ or an exporter, the same functions compute the same values out of place.
 
 Shapes used in this file:
     D  width
+    D2 width of a linear map's result
 """
 
 from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 PIECE_ELEMENTS = 2**17  # 512 KB of float32, which stay in a core's own cache
 
@@ -42,3 +43,38 @@ def apply_onto(
     for piece in x.flatten().split(PIECE_ELEMENTS):
         piece.copy_(function(piece))
     return x
+
+
+def apply_after(
+    linear: nn.Module, function: Callable[[Tensor], Tensor], x: Float[Tensor, "*B D"]
+) -> Float[Tensor, "*B D2"]:
+    """Return an elementwise function of a linear map.
+
+    torch fills the result with the bias before it multiplies. Where the result may be written
+    over, the bias is added on the way to the function instead, which passes over it anyway.
+    """
+    if not (
+        isinstance(linear, nn.Linear)
+        and _is_plain_product(linear)
+        and may_write_over()
+        and x.is_contiguous()
+    ):
+        return apply_onto(function, linear(x))
+    out = torch.mm(x.flatten(0, -2), linear.weight.t())
+    for piece in out.split(max(PIECE_ELEMENTS // out.shape[1], 1)):
+        if linear.bias is not None:
+            piece.add_(linear.bias)
+        piece.copy_(function(piece))
+    return out.unflatten(0, x.shape[:-1])
+
+
+def _is_plain_product(linear: nn.Linear) -> bool:
+    """Return whether a product in single precision on the CPU is all that a module does."""
+    return (
+        type(linear) is nn.Linear  # not an adapter around one, nor one of fewer bits
+        and linear.weight.dtype == torch.float32
+        and linear.weight.device.type == "cpu"
+        and not torch.is_autocast_enabled("cpu")
+        and not (linear._forward_hooks or linear._forward_pre_hooks)  # noqa: SLF001 - torch's only way
+        and "forward" not in vars(linear)  # what loads weights when they are needed puts one there
+    )

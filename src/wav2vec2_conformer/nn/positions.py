@@ -23,6 +23,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from wav2vec2_conformer.nn.in_place import may_write_over
+
 RELATIVE_BASE = 10_000.0  # fixed in the released models; only the rotary base is configurable
 
 
@@ -109,6 +111,14 @@ def rotate(
     """
     heads = x.unflatten(2, (-1, cos.shape[1]))  # (B, T, H, K)
     first, second = heads.chunk(2, dim=3)
-    turned = torch.cat((-second, first), dim=3)
     cos, sin = cos[:, None].to(x.dtype), sin[:, None].to(x.dtype)
+    if may_write_over():
+        width = first.shape[3]  # the angles of both halves are the same
+        cos, sin = cos[..., :width], sin[..., :width]
+        out = torch.empty_like(heads)
+        out_first, out_second = out.chunk(2, dim=3)
+        torch.mul(first, cos, out=out_first).addcmul_(second, sin, value=-1)
+        torch.mul(second, cos, out=out_second).addcmul_(first, sin)
+        return out.flatten(2)
+    turned = torch.cat((-second, first), dim=3)
     return (heads * cos + turned * sin).flatten(2)

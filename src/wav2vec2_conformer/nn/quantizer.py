@@ -97,4 +97,7 @@ class GumbelVectorQuantizer(nn.Module):
         else:
             chosen = mask.flatten()[:, None, None].to(probabilities.dtype)
             mean = (probabilities * chosen).sum(dim=0) / chosen.sum().clamp(min=1.0)
-        return torch.exp(-torch.xlogy(mean, mean).sum(dim=1)).sum()
+        # An entry that no frame gives a chance has a share of exactly 0 in float32, where the
+        # derivative of m log m, and with it every gradient of the step, would be NaN.
+        logs = mean.clamp(min=torch.finfo(mean.dtype).tiny).log()
+        return torch.exp(-(mean * logs).sum(dim=1)).sum()

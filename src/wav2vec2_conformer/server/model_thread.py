@@ -30,6 +30,8 @@ LogProbs = NDArray[np.float32]
 # A window waits as if it had come later by this share of the audio that its request has had and
 # that it has itself: short recordings overtake long ones, and long ones still get on.
 _DELAY_FOR_AUDIO = 0.1
+# So much audio keeps the model busy for so long that a short wait for company costs nothing.
+_LONG_S = 10.0
 
 
 @dataclass(order=True, slots=True)
@@ -49,6 +51,8 @@ class ModelThread:
         turns: Turns at the processor, shared with whatever else runs a model.
         batch_seconds: Seconds of audio in a batch. A longer window is a batch of its own.
         max_wait_s: How long a window waits for company while the model is idle.
+        expects_company: Whether somebody else may hand in a window soon; a short window does not
+            wait for nobody.
         on_batch: Called after each batch with its number of windows, seconds of audio, and the
             seconds that it took.
     """
@@ -59,11 +63,13 @@ class ModelThread:
         *,
         batch_seconds: float,
         max_wait_s: float,
+        expects_company: Callable[[], bool] = lambda: True,
         on_batch: Callable[[int, float, float], None] = lambda *_: None,
     ) -> None:
         self._turns = turns
         self._batch_seconds = batch_seconds
         self._max_wait_s = max_wait_s
+        self._expects_company = expects_company
         self._on_batch = on_batch
         self._changed = threading.Condition()
         self._jobs: list[_Job] = []
@@ -129,10 +135,11 @@ class ModelThread:
         """Return when there is a batch to run; False when there will be none."""
         with self._changed:
             self._changed.wait_for(lambda: self._jobs or self._is_closing)
-            self._changed.wait_for(
-                lambda: self._waiting_s >= self._batch_seconds or self._is_closing,
-                timeout=self._max_wait_s,
-            )
+            if self._expects_company() or self._waiting_s >= _LONG_S:
+                self._changed.wait_for(
+                    lambda: self._waiting_s >= self._batch_seconds or self._is_closing,
+                    timeout=self._max_wait_s,
+                )
             return bool(self._jobs)
 
     def _pop_batch(self) -> list[_Job]:

@@ -77,6 +77,7 @@ class Service:
             self.turns,
             batch_seconds=settings.batch_seconds,
             max_wait_s=settings.batch_wait_ms / 1000,
+            expects_company=lambda: self.admission.num_inside > 1,
             on_batch=self.metrics.count_batch,
         )
         self.models: ModelSet | None = None

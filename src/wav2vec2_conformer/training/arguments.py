@@ -110,6 +110,12 @@ def build_arguments(settings: Any, **more: Any) -> TrainingArguments:
         arguments = TrainingArguments(**values | more | dict(settings.trainer_arguments))
     except (TypeError, ValueError) as error:
         raise InputError(f"TrainingArguments: {' '.join(str(error).split())}") from error
+    if arguments.fsdp and (arguments.use_cpu or arguments.world_size == 1):
+        # The trainer would leave it out without a word.
+        raise InputError(
+            "fsdp shards a model over the GPUs of several processes (torchrun); got "
+            f"{arguments.world_size} on {arguments.device.type}. Leave fsdp out"
+        )
     if settings.time_limit_minutes is not None and arguments.world_size > 1:
         raise InputError(
             "time_limit_minutes works for a single process, as the clocks of several do not "

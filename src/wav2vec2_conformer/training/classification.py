@@ -6,6 +6,7 @@ Shapes used in this file:
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from wav2vec2_conformer.evaluation.classification import (
 from wav2vec2_conformer.models.sequence_classification import (
     Wav2Vec2ConformerForSequenceClassification,
 )
+from wav2vec2_conformer.training.classification_examples import write_hardest_clips
 from wav2vec2_conformer.training.examples import (
     Examples,
     check_has_frames,
@@ -87,7 +89,7 @@ def prepare_classification(settings: FinetuneSettings) -> PreparedTask:
         valid=valid,
         collate_labels=stack_targets,
         predict=predict_logits,
-        metrics=build_label_metric(names, problem),
+        metrics=build_label_metric(names, problem, settings.output_dir),
         best_metric=best_metric,
         greater_is_better=greater_is_better,
     )
@@ -191,17 +193,20 @@ def predict_logits(model: Any, inputs: Mapping[str, Any], outputs: Any) -> Tenso
     return outputs.logits
 
 
-def build_label_metric(names: Sequence[str], problem: str) -> Metrics:
+def build_label_metric(names: Sequence[str], problem: str, run_dir: Path | None = None) -> Metrics:
     """Return the metrics of the trainer: accuracy and F1, or the error of numbers.
 
     Args:
         names: Of the outputs.
         problem: As in the model's configuration.
+        run_dir: Folder that the hardest clips are written into; None for none.
     """
 
     def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
         logits = np.asarray(prediction.predictions, dtype=np.float64)
         targets = np.asarray(prediction.label_ids)
+        if run_dir is not None:
+            write_hardest_clips(run_dir, logits, targets, prediction.inputs, names, problem)
         if problem == "single_label_classification":
             single = score_single_label(targets.astype(np.int64), logits.argmax(axis=1), names)
             return {"accuracy": single.accuracy.value, "macro_f1": single.macro_f1.value}

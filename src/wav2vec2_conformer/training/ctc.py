@@ -140,7 +140,7 @@ def build_word_error_metric(
             logger.info("  reference:  %s", references[index])
             logger.info("  hypothesis: %s", hypotheses[index])
         if run_dir is not None:
-            write_examples(run_dir, references, hypotheses)
+            write_examples(run_dir, references, hypotheses, list(prediction.inputs))
         errors = score(references, hypotheses)
         return {"wer": errors.wer, "cer": errors.cer}
 

@@ -23,6 +23,7 @@ from wav2vec2_conformer.training.arguments import (
     limit_batch,
 )
 from wav2vec2_conformer.training.classification import prepare_classification
+from wav2vec2_conformer.training.compilation import compile_blocks
 from wav2vec2_conformer.training.ctc import prepare_ctc
 from wav2vec2_conformer.training.distributed_model import whole_model
 from wav2vec2_conformer.training.frame_classification import prepare_frame_classification
@@ -47,6 +48,7 @@ from wav2vec2_conformer.training.resuming import (
 from wav2vec2_conformer.training.schedule import (
     Schedule,
     TrainingClock,
+    build_clock,
     linear_schedule,
     tri_stage_schedule,
 )
@@ -93,14 +95,12 @@ def finetune(settings: FinetuneSettings) -> Path:
         ManifestError: A data set cannot be used.
         MissingExtraError: accelerate, or TensorBoard if asked for, is not installed.
     """
-    check_extras(settings.report_to)
-    check_run(settings)
-    check_save_dtype(settings.save_dtype)
+    check_settings(settings)
     output_dir = Path(settings.output_dir or "")
     checkpoint = find_checkpoint(output_dir, resume=settings.resume)
     adaptation = build_adaptation(settings)
     task = prepare_task(settings, adaptation)
-    clock = build_clock(settings)
+    clock = build_clock(settings.time_limit_minutes)
     trainer = build_trainer(settings, task, clock)
     if trainer.args.should_save:
         write_recipe(replace(settings, resume=False), output_dir / RECIPE_FILE)
@@ -117,6 +117,18 @@ def finetune(settings: FinetuneSettings) -> Path:
         write_model_card(output_dir)
         write_training_report(output_dir)
     return final
+
+
+def check_settings(settings: FinetuneSettings) -> None:
+    """Check what no other part checks, before anything is read.
+
+    Raises:
+        InputError: Settings contradict each other or are out of range.
+        MissingExtraError: accelerate, or what `report_to` needs, is not installed.
+    """
+    check_extras(settings.report_to)
+    check_run(settings)
+    check_save_dtype(settings.save_dtype)
 
 
 def prepare_task(settings: FinetuneSettings, adaptation: Adaptation) -> PreparedTask:
@@ -179,6 +191,8 @@ def build_trainer(
         encoder=settings.freeze_encoder,
         feature_encoder=settings.freeze_feature_encoder,
     )
+    if settings.torch_compile:
+        compile_blocks(task.model)
     monitor = HealthMonitor(
         settings.task,
         tokenizer=getattr(task.preprocessing, "tokenizer", None),
@@ -239,13 +253,3 @@ def build_schedule(settings: FinetuneSettings) -> Schedule:
         settings.hold_ratio,
         final_scale=settings.final_learning_rate_scale,
     )
-
-
-def build_clock(settings: FinetuneSettings) -> TrainingClock:
-    """Return the clock of a run.
-
-    Raises:
-        InputError: The time limit is not positive.
-    """
-    minutes = settings.time_limit_minutes
-    return TrainingClock(None if minutes is None else 60 * minutes)

@@ -33,6 +33,11 @@ from wav2vec2_conformer.training.examples import (
     too_short,
 )
 from wav2vec2_conformer.training.frame_labels import FrameLabels, encode_turns
+from wav2vec2_conformer.training.report.examples import (
+    TextExample,
+    shorten_name,
+    write_hardest,
+)
 from wav2vec2_conformer.training.settings import FinetuneSettings
 from wav2vec2_conformer.training.starting_model import (
     build_starting_model,
@@ -40,7 +45,7 @@ from wav2vec2_conformer.training.starting_model import (
     read_feature_extractor,
     read_starting_config,
 )
-from wav2vec2_conformer.training.task import PreparedTask
+from wav2vec2_conformer.training.task import Metrics, PreparedTask
 
 SPEECH = "speech"
 _RTTM_KEY = "rttm_filepath"
@@ -93,7 +98,7 @@ def prepare_frame_classification(settings: FinetuneSettings) -> PreparedTask:
         valid=valid,
         collate_labels=labels,
         predict=count_frame_errors,
-        metrics=compute_frame_metrics,
+        metrics=build_frame_metric(settings.output_dir),
         best_metric="frame_error_rate",
         greater_is_better=False,
     )
@@ -232,10 +237,32 @@ def count_frame_errors(model: Any, inputs: Mapping[str, Any], outputs: Any) -> T
     return torch.stack([count.sum(dim=1) for count in counts], dim=1).float()
 
 
-def compute_frame_metrics(prediction: EvalPrediction) -> dict[str, float]:
-    """Return the error rates of frames: a diarization error without collar, and its parts."""
-    counts = np.asarray(prediction.predictions, dtype=np.float64).sum(axis=0)
-    num_true, *errors = counts
-    rates = np.array(errors) / max(num_true, 1.0)
-    names = ("miss_rate", "false_alarm_rate", "confusion_rate")
-    return {"frame_error_rate": float(rates.sum())} | dict(zip(names, rates.tolist(), strict=True))
+def build_frame_metric(run_dir: Path | None = None) -> Metrics:
+    """Return the metric of the trainer: a diarization error without collar, and its parts.
+
+    Args:
+        run_dir: Folder that the recordings with most errors are written into; None for none.
+    """
+
+    def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
+        counts = np.asarray(prediction.predictions, dtype=np.float64)
+        num_true, *errors = counts.sum(axis=0)
+        rates = np.array(errors) / max(num_true, 1.0)
+        if run_dir is not None:
+
+            def describe(i: int) -> TextExample:
+                spoken, missed, false, confused = map(round, counts[i])
+                return TextExample(
+                    f"{spoken} frames with speech",
+                    f"{missed} missed, {false} falsely found, {confused} confused",
+                    shorten_name(prediction.inputs[i]),
+                    is_transcript=False,
+                )
+
+            write_hardest(run_dir, counts[:, 1:].sum(axis=1), describe)
+        names = ("miss_rate", "false_alarm_rate", "confusion_rate")
+        return {"frame_error_rate": float(rates.sum())} | dict(
+            zip(names, rates.tolist(), strict=True)
+        )
+
+    return compute_metrics

@@ -1,4 +1,4 @@
-"""What a fine-tuning run will take, before it is started: one batch is measured.
+"""What a training run will take, before it is started: one batch is measured.
 
 Shapes used in this file:
     B  utterances in the batch
@@ -14,9 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wav2vec2_conformer.training import finetuning
 from wav2vec2_conformer.training.adaptation.adapted_task import build_adaptation
-from wav2vec2_conformer.training.arguments import UNLIMITED_STEPS, check_extras, check_run
-from wav2vec2_conformer.training.finetuning import build_clock, build_trainer, prepare_task
+from wav2vec2_conformer.training.arguments import UNLIMITED_STEPS
+from wav2vec2_conformer.training.pretraining import run as pretraining
+from wav2vec2_conformer.training.pretraining.settings import PretrainingSettings
+from wav2vec2_conformer.training.schedule import build_clock
 from wav2vec2_conformer.training.settings import FinetuneSettings
 
 _GB = 1e9
@@ -65,7 +68,7 @@ class Plan:
     batch_gb: float
 
 
-def plan_run(settings: FinetuneSettings) -> Plan:
+def plan_run(settings: FinetuneSettings | PretrainingSettings) -> Plan:
     """Prepare a run, measure its longest batch, and write nothing.
 
     Args:
@@ -77,13 +80,16 @@ def plan_run(settings: FinetuneSettings) -> Plan:
         ManifestError: A data set cannot be used.
         MissingExtraError: accelerate, or TensorBoard if asked for, is not installed.
     """
-    check_extras(settings.report_to)
-    check_run(settings)
     with tempfile.TemporaryDirectory() as folder:
-        measured = replace(settings, output_dir=Path(folder), valid=None, num_workers=0)
-        measured = replace(measured, load_best_model_at_end=False)
-        task = prepare_task(measured, build_adaptation(measured))
-        trainer = build_trainer(measured, task, build_clock(measured))
+        trainer = _prepare_trainer(
+            replace(
+                settings,
+                output_dir=Path(folder),
+                valid=None,
+                num_workers=0,
+                load_best_model_at_end=False,
+            )
+        )
         sampler, arguments = trainer.train_sampler, trainer.args
         batch_gb, batch_s, batch_audio_s = _measure_longest_batch(trainer)
     accumulated = arguments.gradient_accumulation_steps
@@ -98,13 +104,13 @@ def plan_run(settings: FinetuneSettings) -> Plan:
         num_updates = max(1, round(arguments.num_train_epochs * updates_per_epoch))
     limit_h = (settings.time_limit_minutes or float("inf")) / 60
     by_updates_h = float("inf") if num_updates is None else num_updates * seconds_per_update / 3600
-    parameters = list(task.model.parameters())
+    parameters = list(trainer.model.parameters())
     num_trained = sum(p.numel() for p in parameters if p.requires_grad)
     num_parameters = sum(p.numel() for p in parameters)
     return Plan(
         task=settings.task,
-        num_utterances=len(task.train.utterances),
-        audio_h=sum(task.train.durations_s) / 3600,
+        num_utterances=len(trainer.train_dataset),
+        audio_h=sampler.mean_batch_s * len(sampler) / 3600,
         num_parameters=num_parameters,
         num_trained=num_trained,
         num_processes=arguments.world_size,
@@ -124,7 +130,7 @@ def format_plan(plan: Plan) -> str:
     """Return a plan for people, a line a fact."""
     share = plan.num_trained / plan.num_parameters
     updates = "until the time limit" if plan.num_updates is None else f"{plan.num_updates:,}"
-    epochs = "" if plan.num_epochs is None else f", {plan.num_epochs:.1f} epochs"
+    epochs = "" if plan.num_epochs is None else f", {plan.num_epochs:,.1f} epochs"
     batches = f"{plan.num_accumulated} batches on each of {plan.num_processes} processes"
     parts = f"weights and optimizer {plan.weights_gb:.2f}, longest batch {plan.batch_gb:.2f}"
     lines = [
@@ -134,10 +140,21 @@ def format_plan(plan: Plan) -> str:
         ("update", f"{plan.update_s:.0f} s of audio, {batches}"),
         ("updates", f"{updates}{epochs} of {plan.updates_per_epoch:,}"),
         ("seconds per update", f"{plan.seconds_per_update:.3g}, measured on this machine"),
-        ("time", f"{plan.run_h:.2f} hours, without evaluations"),
+        ("time", f"{plan.run_h:,.2f} hours, without evaluations"),
         ("memory", f"{plan.weights_gb + plan.batch_gb:.2f} GB: {parts}"),
     ]
     return "\n".join(f"{name:20}{value}" for name, value in lines)
+
+
+def _prepare_trainer(settings: FinetuneSettings | PretrainingSettings) -> Any:
+    clock = build_clock(settings.time_limit_minutes)
+    if isinstance(settings, PretrainingSettings):
+        pretraining.check_settings(settings)
+        model, feature_extractor = pretraining.prepare_model(settings)
+        return pretraining.build_trainer(settings, model, feature_extractor, clock)
+    finetuning.check_settings(settings)
+    task = finetuning.prepare_task(settings, build_adaptation(settings))
+    return finetuning.build_trainer(settings, task, clock)
 
 
 def _measure_longest_batch(trainer: Any) -> tuple[float, float, float]:

@@ -28,6 +28,8 @@ _REPLACED = {
     "per_device_eval_batch_size": "batch_seconds",
     "per_device_train_batch_size": "batch_seconds",
     "resume_from_checkpoint": "resume",
+    "torch_compile_backend": "torch_compile",
+    "torch_compile_mode": "torch_compile",
 }
 _PRESET_FOLDER = Path(__file__).parent / "presets"
 

@@ -91,6 +91,15 @@ class TrainingClock(TrainerCallback, ExportableState):
             control.should_log = True
 
 
+def build_clock(time_limit_minutes: float | None) -> TrainingClock:
+    """Return the clock of a run.
+
+    Raises:
+        InputError: The time limit is not positive.
+    """
+    return TrainingClock(None if time_limit_minutes is None else 60 * time_limit_minutes)
+
+
 def saved_elapsed_s(state: TrainerState) -> float:
     """Return the seconds of training that a checkpoint's state tells of, 0 if none."""
     return float(saved_attributes(state, TrainingClock).get("elapsed_s", 0.0))

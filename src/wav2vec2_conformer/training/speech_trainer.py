@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate.utils import gather_object
 from torch import Tensor, nn
@@ -225,7 +226,7 @@ class SpeechTrainer(Trainer):
         ignore_keys: list[str] | None = None,  # noqa: ARG002
         metric_key_prefix: str = "eval",
     ) -> EvalLoopOutput:
-        """Return loss and scores of the validation set.
+        """Return loss and scores of the validation set; `inputs` of the metric are names.
 
         The processes hold batches of different sizes, which cannot be gathered as tensors:
         what belongs to each utterance is, at the end.
@@ -233,7 +234,7 @@ class SpeechTrainer(Trainer):
         model: Any = self._wrap_model(self.model, training=False, dataloader=dataloader)
         model.eval()
         self.callback_handler.eval_dataloader = dataloader
-        rows: list[tuple[float | None, Any, Any]] = []
+        rows: list[tuple[float | None, Any, Any, str]] = []
         for inputs in dataloader:
             loss, predictions, labels = self.prediction_step(
                 model, inputs, prediction_loss_only=False
@@ -243,6 +244,7 @@ class SpeechTrainer(Trainer):
                 [None if loss is None else float(loss)] * size,
                 [None] * size if predictions is None else to_numpy(predictions),
                 [None] * size if labels is None else to_numpy(labels),
+                inputs.get(UTTERANCE_IDS) or [""] * size,
                 strict=True,
             )
             self.control = self.callback_handler.on_prediction_step(
@@ -250,12 +252,12 @@ class SpeechTrainer(Trainer):
             )
         if self.args.world_size > 1:
             rows = gather_object(rows)
-        losses, predicted, true = zip(*rows, strict=True)
+        losses, predicted, true, names = zip(*rows, strict=True)
         metrics: dict[str, float] = {}
         if losses[0] is not None:
             metrics["loss"] = sum(losses) / len(losses)
         if self.compute_metrics is not None and predicted[0] is not None:
-            prediction = EvalPrediction(pad_rows(predicted), pad_rows(true))
+            prediction = EvalPrediction(pad_rows(predicted), pad_rows(true), np.array(names))
             metrics |= self.compute_metrics(prediction)
         named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
         return EvalLoopOutput(None, None, named, len(rows))

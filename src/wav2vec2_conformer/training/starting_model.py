@@ -102,7 +102,14 @@ def build_starting_model(
         ConfigurationError: The configuration describes no model of this class.
     """
     if model is None:
-        return model_class.class_for(config.model_type)(config)
+        drawn = model_class.class_for(config.model_type)(config)
+        logger.info(
+            "random weights: %d layers of width %d, %s parameters",
+            config.num_hidden_layers,
+            config.hidden_size,
+            f"{sum(p.numel() for p in drawn.parameters()):,}",
+        )
+        return drawn
     place = locate_checkpoint(model)
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # its report of the same, for developers

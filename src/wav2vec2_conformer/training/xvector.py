@@ -1,6 +1,7 @@
 """The task of telling speakers apart: an x-vector model and speech of known speakers."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,11 @@ from wav2vec2_conformer.training.examples import (
     select_examples,
     too_short,
 )
+from wav2vec2_conformer.training.report.examples import (
+    TextExample,
+    shorten_name,
+    write_hardest,
+)
 from wav2vec2_conformer.training.settings import FinetuneSettings
 from wav2vec2_conformer.training.starting_model import (
     build_starting_model,
@@ -26,7 +32,7 @@ from wav2vec2_conformer.training.starting_model import (
     read_feature_extractor,
     read_starting_config,
 )
-from wav2vec2_conformer.training.task import PreparedTask
+from wav2vec2_conformer.training.task import Metrics, PreparedTask
 
 # Pairs of validation clips that are scored; of more, so many are drawn.
 MAX_TRIALS = 200_000
@@ -72,7 +78,7 @@ def prepare_xvector(settings: FinetuneSettings) -> PreparedTask:
         valid=valid,
         collate_labels=stack_targets,
         predict=predict_embeddings,
-        metrics=compute_trial_metrics,
+        metrics=build_trial_metric(settings.output_dir),
         best_metric="eer",
         greater_is_better=False,
         has_eval_loss=False,  # the loss knows training speakers alone
@@ -110,17 +116,39 @@ def predict_embeddings(model: Any, inputs: Mapping[str, Any], outputs: Any) -> T
     return outputs.embeddings
 
 
-def compute_trial_metrics(prediction: EvalPrediction) -> dict[str, float]:
-    """Return the equal error rate of pairs of validation clips."""
-    embeddings = np.asarray(prediction.predictions, dtype=np.float64)
-    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True).clip(min=1e-12)
-    speakers = np.asarray(prediction.label_ids).reshape(-1)
-    first, second = np.triu_indices(len(speakers), k=1)
-    if len(first) > MAX_TRIALS:
-        drawn = np.random.default_rng(0).choice(len(first), MAX_TRIALS, replace=False)
-        first, second = first[drawn], second[drawn]
-    is_target = speakers[first] == speakers[second]
-    if is_target.all() or not is_target.any():
-        return {}  # by chance no pair of one kind was drawn
-    scores = np.einsum("nd,nd->n", embeddings[first], embeddings[second])
-    return {"eer": compute_eer(compute_error_curve(scores, is_target.tolist()))[0]}
+def build_trial_metric(run_dir: Path | None = None) -> Metrics:
+    """Return the metric of the trainer: the equal error rate of pairs of validation clips.
+
+    Args:
+        run_dir: Folder that the hardest pairs are written into; None for none.
+    """
+
+    def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
+        embeddings = np.asarray(prediction.predictions, dtype=np.float64)
+        embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True).clip(min=1e-12)
+        speakers = np.asarray(prediction.label_ids).reshape(-1)
+        first, second = np.triu_indices(len(speakers), k=1)
+        if len(first) > MAX_TRIALS:
+            drawn = np.random.default_rng(0).choice(len(first), MAX_TRIALS, replace=False)
+            first, second = first[drawn], second[drawn]
+        is_target = speakers[first] == speakers[second]
+        if is_target.all() or not is_target.any():
+            return {}  # by chance no pair of one kind was drawn
+        scores = np.einsum("nd,nd->n", embeddings[first], embeddings[second])
+        eer, threshold = compute_eer(compute_error_curve(scores, is_target.tolist()))
+        if run_dir is not None:
+            clips = prediction.inputs
+
+            def describe(i: int) -> TextExample:
+                return TextExample(
+                    "one speaker" if is_target[i] else "two speakers",
+                    f"cosine {scores[i]:.3f}, the threshold is {threshold:.3f}",
+                    f"{shorten_name(clips[first[i]])} and {shorten_name(clips[second[i]])}",
+                    is_transcript=False,
+                )
+
+            below = threshold - scores
+            write_hardest(run_dir, np.where(is_target, below, -below), describe)
+        return {"eer": eer}
+
+    return compute_metrics

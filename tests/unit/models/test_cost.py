@@ -14,7 +14,7 @@ from wav2vec2_conformer import _sample_negative_indices
 from wav2vec2_conformer.nn.attention import QUERY_BLOCK_FRAMES, SelfAttention
 from wav2vec2_conformer.nn.contrastive import compare_with_distractors
 from wav2vec2_conformer.nn.feed_forward import WIDENED_ELEMENTS, FeedForward
-from wav2vec2_conformer.nn.relative_attention import QUERY_ROWS, SCORE_ELEMENTS
+from wav2vec2_conformer.nn.head_scores import QUERY_ROWS, SCORE_ELEMENTS
 
 from .conftest import Build
 

@@ -4,13 +4,22 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from wav2vec2_conformer.nn import depthwise
 from wav2vec2_conformer.nn.depthwise import convolve_depthwise
 
 
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("num_frames", [1, 2, 7, 40])
 @pytest.mark.parametrize("kernel_size", [1, 3, 15])
-def test_equals_torch_with_gradients(batch: int, num_frames: int, kernel_size: int) -> None:
+@pytest.mark.parametrize("frames_at_once", [3, 1_000])
+def test_equals_torch_with_gradients(
+    monkeypatch: pytest.MonkeyPatch,
+    batch: int,
+    num_frames: int,
+    kernel_size: int,
+    frames_at_once: int,
+) -> None:
+    monkeypatch.setattr(depthwise, "PRODUCT_ELEMENTS", frames_at_once * kernel_size * 8)
     torch.manual_seed(0)
     frames = torch.randn(batch, num_frames, 8, dtype=torch.float64)
     weight = torch.randn(8, 1, kernel_size, dtype=torch.float64)

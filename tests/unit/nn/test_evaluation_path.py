@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from wav2vec2_conformer.nn import feed_forward as feed_forward_module
-from wav2vec2_conformer.nn import relative_attention
+from wav2vec2_conformer.nn import head_scores
 from wav2vec2_conformer.nn.attention import SelfAttention
 from wav2vec2_conformer.nn.convolution import ConvolutionModule
 from wav2vec2_conformer.nn.feature_encoder import ConvLayer
@@ -90,8 +90,8 @@ def test_feature_encoder_layer_with_channels_last(randomize, in_channels, bias):
 @pytest.mark.parametrize("scores", [1, 40, 10_000])
 @pytest.mark.parametrize("num_frames", [1, 2, 11])
 def test_relative_attention_in_parts(randomize, monkeypatch, rows, scores, num_frames):
-    monkeypatch.setattr(relative_attention, "QUERY_ROWS", rows)
-    monkeypatch.setattr(relative_attention, "SCORE_ELEMENTS", scores)
+    monkeypatch.setattr(head_scores, "QUERY_ROWS", rows)
+    monkeypatch.setattr(head_scores, "SCORE_ELEMENTS", scores)
     attention = randomize(SelfAttention(DIM, HEADS, positions="relative")).eval()
     table = relative_position_table(num_frames, DIM, torch.device("cpu"))
     mask = torch.arange(num_frames) >= torch.tensor([num_frames, 1, 0])[:, None]

@@ -3,9 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from wav2vec2_conformer.nn import in_place
-from wav2vec2_conformer.nn.in_place import add_onto, apply_onto, may_write_over
+from wav2vec2_conformer.nn.in_place import add_onto, apply_after, apply_onto, may_write_over
 
 
 def test_only_where_nothing_records():
@@ -63,3 +64,32 @@ def test_a_view_is_left_as_it_was():
         found = apply_onto(F.silu, x.T)
     torch.testing.assert_close(found, F.silu(before.T))
     assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 100])
+@pytest.mark.parametrize("bias", [False, True])
+def test_function_after_a_linear_map(monkeypatch, rows, bias):
+    monkeypatch.setattr(in_place, "PIECE_ELEMENTS", 6 * rows)
+    linear, x = nn.Linear(3, 6, bias=bias), torch.randn(2, 5, 3)
+    expected, before = F.silu(linear(x)), x.clone()
+    torch.testing.assert_close(apply_after(linear, F.silu, x), expected)
+    with torch.no_grad():
+        torch.testing.assert_close(apply_after(linear, F.silu, x), expected)
+        for_views = apply_after(linear, F.silu, x.transpose(0, 1))
+    torch.testing.assert_close(for_views, expected.transpose(0, 1))
+    assert torch.equal(x, before)
+
+
+def test_what_stands_around_a_linear_map_is_called():
+    class Doubled(nn.Linear):
+        def forward(self, x):
+            return 2.0 * super().forward(x)
+
+    doubled, hooked, replaced = Doubled(3, 6), nn.Linear(3, 6), nn.Linear(3, 6)
+    hooked.register_forward_hook(lambda *call: call[-1] + 1.0)
+    replaced.forward = lambda x: x @ torch.ones(3, 6)
+    x = torch.randn(5, 3)
+    for linear in (doubled, hooked, replaced):
+        expected = linear(x).tanh()
+        with torch.no_grad():
+            torch.testing.assert_close(apply_after(linear, torch.tanh, x), expected)

@@ -129,3 +129,16 @@ def test_factors_of_a_batch_norm_are_its_evaluation(randomize):
     norm.running_mean = None
     with pytest.raises(ConfigurationError, match="track_running_stats=True"):
         norm.scale_and_offset()
+
+
+def test_batch_norm_of_frames_with_channels_side_by_side():
+    frames = torch.randn(3, 7, 5)
+    results = []
+    for norm in (MaskedBatchNorm1d(5).train(), torch.nn.BatchNorm1d(5).train()):
+        leaf = frames.clone().requires_grad_()
+        out = norm(leaf.transpose(1, 2))
+        out.square().mul(torch.arange(7.0)).sum().backward()
+        statistics = norm.running_mean, norm.running_var, norm.num_batches_tracked
+        results.append([out, leaf.grad, norm.weight.grad, norm.bias.grad, *statistics])
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)

@@ -120,3 +120,17 @@ def test_half_precision_chooses_in_full(quantizer):
     out = quantizer(torch.randn(2, 9, 7).bfloat16())
     assert out.codevectors.dtype == torch.bfloat16
     assert out.perplexity.dtype == torch.float32
+
+
+def test_entries_without_any_chance_leave_the_gradient_finite(quantizer):
+    """A share that float32 rounds to 0 is worth nothing, and not NaN, to the diversity loss."""
+    with torch.no_grad():
+        quantizer.weight_proj.bias[3] = -1_000.0
+    features = torch.randn(2, 9, 7, requires_grad=True)
+    assert quantizer.weight_proj(features).view(18, GROUPS, ENTRIES).softmax(2)[:, 0, 3].max() == 0
+    perplexity = quantizer(features).perplexity
+    assert 1 < perplexity < GROUPS * ENTRIES - 1
+    perplexity.backward()
+    for gradient in (features.grad, quantizer.weight_proj.weight.grad):
+        assert gradient.isfinite().all()
+        assert gradient.any()

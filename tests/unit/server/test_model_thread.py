@@ -114,6 +114,19 @@ def test_an_idle_model_waits_for_company_as_long_as_it_may(batches: list[list[fl
     assert batches == [[1, 9]]
 
 
+def test_a_short_window_does_not_wait_for_nobody_and_a_long_one_may(
+    batches: list[list[float]],
+) -> None:
+    thread = ModelThread(Turns(), batch_seconds=100, max_wait_s=0.5, expects_company=lambda: False)
+    start = time.monotonic()
+    thread.submit("a", window(1), sample_rate_hz=RATE_HZ).result(5)
+    assert time.monotonic() - start < 0.4
+    results = [thread.submit("a", window(30), sample_rate_hz=RATE_HZ) for _ in range(2)]
+    assert [len(result.result(5)) for result in results] == [1, 1]
+    thread.close()
+    assert batches == [[1], [30, 30]]
+
+
 def test_what_was_handed_in_runs_before_the_end(batches: list[list[float]]) -> None:
     turns = Turns()
     thread = ModelThread(turns, batch_seconds=1, max_wait_s=0)

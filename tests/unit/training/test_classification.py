@@ -14,6 +14,7 @@ from wav2vec2_conformer.training.classification import (
     list_outputs,
     read_labels,
 )
+from wav2vec2_conformer.training.report.examples import read_examples
 
 SINGLE, MULTI = "single_label_classification", "multi_label_classification"
 
@@ -80,3 +81,33 @@ def test_numbers_have_an_error_and_a_correlation():
     found = scores("regression", [[1.0], [2.0], [4.0]], [[1.0], [2.0], [3.0]], names=("value",))
     assert found["mean_absolute_error"] == pytest.approx(1 / 3)
     assert found["pearson"] > 0.9
+
+
+def hardest(folder, problem, logits, targets, names=("a", "b")):
+    """Return the clips, what is right and what the model said, hardest first."""
+    prediction = SimpleNamespace(
+        predictions=np.array(logits),
+        label_ids=np.array(targets),
+        inputs=[f"/data/folder/{k}.wav" for k in range(len(logits))],
+    )
+    build_label_metric(names, problem, folder)(prediction)
+    return [(e.name, e.reference, e.hypothesis) for e in read_examples(folder)]
+
+
+def test_clips_whose_label_was_least_likely_are_shown_first(tmp_path):
+    logits = np.log([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]])
+    assert hardest(tmp_path, SINGLE, logits, [0, 0, 0]) == [
+        ("folder/1.wav", "a", "b 80.0 %, a 20.0 %"),
+        ("folder/2.wav", "a", "b 60.0 %, a 40.0 %"),
+        ("folder/0.wav", "a", "a 90.0 %, b 10.0 %"),
+    ]
+
+
+def test_hardest_of_several_labels_and_of_numbers(tmp_path):
+    assert hardest(tmp_path, MULTI, [[9, -9], [9, 0]], [[1, 0], [0, 0]]) == [
+        ("folder/1.wav", "none", "a 100.0 %, b 50.0 %"),
+        ("folder/0.wav", "a", "a 100.0 %, b 0.0 %"),
+    ]
+    found = hardest(tmp_path, "regression", [[1.0], [2.5], [3.1]], [[1.0], [2.0], [3.0]], ["v"])
+    assert [name for name, _, _ in found] == ["folder/1.wav", "folder/2.wav", "folder/0.wav"]
+    assert found[0][1:] == ("2", "2.5")

@@ -13,11 +13,12 @@ from wav2vec2_conformer.data.speaker_turns import SpeakerTurn
 from wav2vec2_conformer.errors import ManifestError
 from wav2vec2_conformer.nn.powerset import build_powerset
 from wav2vec2_conformer.training.frame_classification import (
-    compute_frame_metrics,
+    build_frame_metric,
     count_frame_errors,
     read_turns,
 )
 from wav2vec2_conformer.training.frame_labels import FrameLabels, encode_turns
+from wav2vec2_conformer.training.report.examples import read_examples
 
 TURNS = (SpeakerTurn(0.0, 0.5, "a"), SpeakerTurn(0.25, 1.0, "b"))
 
@@ -107,9 +108,18 @@ def test_a_set_of_speakers_counts_as_its_members():
 
 def test_rates_are_of_all_frames_with_speech():
     counts = np.array([[8.0, 1.0, 0.0, 1.0], [2.0, 0.0, 3.0, 0.0]])
-    assert compute_frame_metrics(SimpleNamespace(predictions=counts)) == {
+    assert build_frame_metric()(SimpleNamespace(predictions=counts)) == {
         "frame_error_rate": pytest.approx(0.5),
         "miss_rate": pytest.approx(0.1),
         "false_alarm_rate": pytest.approx(0.3),
         "confusion_rate": pytest.approx(0.1),
     }
+
+
+def test_recordings_with_most_errors_are_shown_first(tmp_path):
+    counts = np.array([[8.0, 1.0, 0.0, 1.0], [2.0, 0.0, 3.0, 0.0]])
+    build_frame_metric(tmp_path)(SimpleNamespace(predictions=counts, inputs=["a.wav", "b.wav"]))
+    worst, second = read_examples(tmp_path)
+    assert (worst.name, second.name) == ("b.wav", "a.wav")
+    assert worst.reference == "2 frames with speech"
+    assert worst.hypothesis == "0 missed, 3 falsely found, 0 confused"

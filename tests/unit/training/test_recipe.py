@@ -47,8 +47,8 @@ def test_overrides_change_values_and_entries_of_mappings(recipe):
 
 
 def test_names_of_the_trainer_are_taken(recipe):
-    settings = recipe("adam_epsilon: 1e-6\ntrainer_arguments:\n  torch_compile: true\n")
-    assert settings.trainer_arguments == {"adam_epsilon": 1e-6, "torch_compile": True}
+    settings = recipe("adam_epsilon: 1e-6\ntrainer_arguments:\n  fp16: true\n")
+    assert settings.trainer_arguments == {"adam_epsilon": 1e-6, "fp16": True}
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,7 @@ def test_names_of_the_trainer_are_taken(recipe):
     [
         ("learning_rat: 1.0", r"learning_rat is no setting .* did you mean learning_rate"),
         ("gradient_chekpointing: true", "did you mean gradient_checkpointing"),
+        ("torch_compile_backend: eager", "has no effect here; use torch_compile"),
         ("lr_scheduler_type: cosine", "has no effect here; use schedule"),
         ("trainer_arguments: {seed: 1}", r"trainer_arguments\.seed: give seed by itself"),
         ("seed: 1.5", r"seed must be a whole number, got 1\.5"),

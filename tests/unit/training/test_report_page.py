@@ -7,7 +7,11 @@ import pytest
 
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.training.health.finding import HealthEvent, append_event
-from wav2vec2_conformer.training.report.examples import write_examples
+from wav2vec2_conformer.training.report.examples import (
+    TextExample,
+    write_examples,
+    write_hardest,
+)
 from wav2vec2_conformer.training.report.model_card import write_model_card
 from wav2vec2_conformer.training.report.training_report import write_training_report
 
@@ -141,6 +145,13 @@ def test_health_settings_examples_and_machine_are_shown(run_dir, tmp_path):
     assert "update 7: all_blank (warn)" in outline.texts
 
 
+def test_hardest_results_are_a_table(run_dir):
+    shown = [TextExample(f"right{k}", f"found{k}", f"{k}.wav", is_transcript=False) for k in (0, 1)]
+    write_hardest(run_dir, [0.1, 0.9], shown.__getitem__)
+    outline = parse(write_training_report(run_dir))
+    assert "hardest first right the model's 1.wav right1 found1 0.wav right0" in outline.text
+
+
 def test_nothing_in_a_run_becomes_markup(run_dir):
     evil = "<script>alert(1)</script>'\"&"
     append_event(run_dir, HealthEvent(7, "t", 0, "warn", evil, evil, evil, evil, (evil,)))
@@ -148,6 +159,8 @@ def test_nothing_in_a_run_becomes_markup(run_dir):
     (run_dir / "run.json").write_text(json.dumps({"task": evil, "machine": {evil: evil}}))
     (run_dir / "log.jsonl").write_text(json.dumps(line(30, loss=1.0) | {evil: 3.0}))
     write_examples(run_dir, [evil], [evil + " x"], [evil])
+    parse(write_training_report(run_dir))
+    write_hardest(run_dir, [1.0], lambda _: TextExample(evil, evil, evil, is_transcript=False))
     parse(write_training_report(run_dir))
 
 

@@ -20,6 +20,8 @@ from wav2vec2_conformer.training.arguments import (
     check_run,
     limit_batch,
 )
+from wav2vec2_conformer.training.compilation import compile_blocks
+from wav2vec2_conformer.training.distributed_model import whole_model
 from wav2vec2_conformer.training.health.actions import read_actions
 from wav2vec2_conformer.training.health.monitor import HealthMonitor
 from wav2vec2_conformer.training.model_folder import (
@@ -48,7 +50,7 @@ from wav2vec2_conformer.training.report.run_folder import FINAL_FOLDER
 from wav2vec2_conformer.training.report.run_record import RunRecord, describe_data
 from wav2vec2_conformer.training.report.training_report import write_training_report
 from wav2vec2_conformer.training.resuming import final_checkpoint, find_checkpoint, is_finished
-from wav2vec2_conformer.training.schedule import TrainingClock
+from wav2vec2_conformer.training.schedule import TrainingClock, build_clock
 from wav2vec2_conformer.training.starting_model import (
     build_starting_model,
     read_feature_extractor,
@@ -84,16 +86,11 @@ def pretrain(settings: PretrainingSettings) -> Path:
         ManifestError: A data set cannot be used.
         MissingExtraError: accelerate, or TensorBoard if asked for, is not installed.
     """
-    check_extras(settings.report_to)
-    _check(settings)
+    check_settings(settings)
     output_dir = Path(settings.output_dir or "")
     checkpoint = find_checkpoint(output_dir, resume=settings.resume)
-    set_seed(settings.seed)
-    config = read_starting_config(settings.model, settings.config, settings.model_config)
-    feature_extractor = read_feature_extractor(settings.model)
-    model: Any = build_starting_model(Wav2Vec2ConformerForPreTraining, settings.model, config)
-    minutes = settings.time_limit_minutes
-    clock = TrainingClock(None if minutes is None else 60 * minutes)
+    model, feature_extractor = prepare_model(settings)
+    clock = build_clock(settings.time_limit_minutes)
     trainer = build_trainer(settings, model, feature_extractor, clock)
     if trainer.args.should_save:
         write_recipe(replace(settings, resume=False), output_dir / RECIPE_FILE)
@@ -105,11 +102,57 @@ def pretrain(settings: PretrainingSettings) -> Path:
     else:
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     final = output_dir / FINAL_FOLDER
+    model = whole_model(model)  # all processes take part
     if trainer.args.should_save:
         save_model_folder(model, feature_extractor, final, settings.save_dtype)
         write_model_card(output_dir)
         write_training_report(output_dir)
     return final
+
+
+def check_settings(settings: PretrainingSettings) -> None:
+    """Check what no other part checks, before anything is read.
+
+    Raises:
+        InputError: Settings contradict each other or are out of range.
+        MissingExtraError: accelerate, or what `report_to` needs, is not installed.
+    """
+    check_extras(settings.report_to)
+    check_run(settings)
+    check_save_dtype(settings.save_dtype)
+    limit_s = settings.max_duration_s
+    if limit_s is not None and not limit_s >= settings.min_duration_s:
+        raise InputError(
+            f"max_duration_s must be at least min_duration_s, got {limit_s} and "
+            f"{settings.min_duration_s}"
+        )
+    for name in (
+        "feature_gradient_scale",
+        "feature_penalty_weight",
+        "quantizer_learning_rate_scale",
+    ):
+        value = getattr(settings, name)
+        if value is not None and not value >= 0:
+            raise InputError(f"{name} must be at least 0, got {value}")
+
+
+def prepare_model(
+    settings: PretrainingSettings,
+) -> tuple[Wav2Vec2ConformerForPreTraining, Wav2Vec2FeatureExtractor]:
+    """Return the model that a run starts from, and what prepares its input.
+
+    Args:
+        settings: Of the run. Their seed draws what is new in the model.
+
+    Raises:
+        CheckpointError: `model` is no checkpoint.
+        ConfigurationError: The configuration is of no model that can be pre-trained.
+        InputError: Settings contradict each other.
+    """
+    set_seed(settings.seed)
+    config = read_starting_config(settings.model, settings.config, settings.model_config)
+    model: Any = build_starting_model(Wav2Vec2ConformerForPreTraining, settings.model, config)
+    return model, read_feature_extractor(settings.model)
 
 
 def build_trainer(
@@ -175,6 +218,8 @@ def build_trainer(
             shuffle=False,
             num_processes=arguments.world_size,
         )
+    if settings.torch_compile:
+        compile_blocks(model)
     monitor = HealthMonitor("pretraining", actions=read_actions(settings.health))
     valid_durations_s = [] if eval_dataset is None else eval_dataset.durations_s
     data = describe_data(train_dataset.durations_s, valid_durations_s)
@@ -253,26 +298,6 @@ def set_up_feature_encoder(
         gradient_scale,
         penalty_weight,
     )
-
-
-def _check(settings: PretrainingSettings) -> None:
-    """Check what no other part checks, before anything is read."""
-    check_run(settings)
-    check_save_dtype(settings.save_dtype)
-    limit_s = settings.max_duration_s
-    if limit_s is not None and not limit_s >= settings.min_duration_s:
-        raise InputError(
-            f"max_duration_s must be at least min_duration_s, got {limit_s} and "
-            f"{settings.min_duration_s}"
-        )
-    for name in (
-        "feature_gradient_scale",
-        "feature_penalty_weight",
-        "quantizer_learning_rate_scale",
-    ):
-        value = getattr(settings, name)
-        if value is not None and not value >= 0:
-            raise InputError(f"{name} must be at least 0, got {value}")
 
 
 def _read_dataset(

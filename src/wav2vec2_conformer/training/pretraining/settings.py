@@ -125,6 +125,9 @@ class PretrainingSettings:
         False, RUN, "Several processes take the statistics of batch norms together."
     )
     bf16: bool = setting(False, RUN, "Compute in bfloat16 where that is safe.")
+    torch_compile: bool = setting(
+        False, RUN, "Compile the encoder's blocks, which takes minutes at first."
+    )
     use_cpu: bool = setting(False, RUN, "Leave a GPU alone.")
     num_workers: int = setting(1, RUN, "Processes that decode audio and draw masks.")
     seed: int = setting(0, RUN, "Seed of everything random.")

@@ -1,9 +1,12 @@
 """What the model said of some validation utterances, kept for the report."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from wav2vec2_conformer.data.whole_file import write_whole
 
@@ -15,14 +18,16 @@ class TextExample:
     """One utterance.
 
     Attributes:
-        reference: What was said, or the right class.
+        reference: What was said, or what is right.
         hypothesis: What the model said.
         name: Of the utterance, "" if not known.
+        is_transcript: Whether the two are to be compared word by word.
     """
 
     reference: str
     hypothesis: str
     name: str = ""
+    is_transcript: bool = True
 
 
 def write_examples(
@@ -49,15 +54,35 @@ def write_examples(
     """
     num_shown = min(max_examples, len(references))
     places = [(2 * i + 1) * len(references) // (2 * num_shown) for i in range(num_shown)]
-    examples = [
-        TextExample(references[i], hypotheses[i], names[i] if names else "") for i in places
-    ]
-    path = Path(run_dir) / EXAMPLE_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with write_whole(path) as temporary:
-        text = json.dumps([asdict(example) for example in examples], ensure_ascii=False, indent=1)
-        temporary.write_text(f"{text}\n", encoding="utf-8")
-    return path
+    return _write(
+        run_dir,
+        [
+            TextExample(references[i], hypotheses[i], shorten_name(names[i]) if names else "")
+            for i in places
+        ],
+    )
+
+
+def write_hardest(
+    run_dir: str | Path,
+    difficulties: npt.ArrayLike,
+    describe: Callable[[int], TextExample],
+    *,
+    max_examples: int = 20,
+) -> Path:
+    """Write what was hardest of an evaluation into the folder of a run, in place of older ones.
+
+    Args:
+        run_dir: Folder of the run.
+        difficulties: Of each result [N]; the largest are kept.
+        describe: Returns the result at a place.
+        max_examples: So many at most.
+
+    Returns:
+        The file, `examples.json`.
+    """
+    order = np.argsort(-np.asarray(difficulties), kind="stable")[:max_examples].tolist()
+    return _write(run_dir, [describe(i) for i in order])
 
 
 def read_examples(run_dir: str | Path) -> list[TextExample]:
@@ -66,3 +91,17 @@ def read_examples(run_dir: str | Path) -> list[TextExample]:
     if not path.is_file():
         return []
     return [TextExample(**fields) for fields in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def _write(run_dir: str | Path, examples: Sequence[TextExample]) -> Path:
+    path = Path(run_dir) / EXAMPLE_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_whole(path) as temporary:
+        text = json.dumps([asdict(example) for example in examples], ensure_ascii=False, indent=1)
+        temporary.write_text(f"{text}\n", encoding="utf-8")
+    return path
+
+
+def shorten_name(name: str) -> str:
+    """Return file and folder of a path: in a folder for each label, the file may not tell."""
+    return "/".join(Path(name).parts[-2:])

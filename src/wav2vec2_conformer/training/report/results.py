@@ -47,6 +47,8 @@ def list_examples(examples: Sequence[TextExample]) -> str:
     """Return examples with what is wrong in them; "" without any."""
     if not examples:
         return ""
+    if not examples[0].is_transcript:
+        return _list_hardest(examples)
     legend = (
         "<p class='legend quiet'><span><del>said, not recognized</del></span>"
         "<span><ins>recognized, not said</ins></span></p>"
@@ -73,3 +75,18 @@ def list_examples(examples: Sequence[TextExample]) -> str:
             f"<p class='diff' dir='auto'>{' '.join(words)}</p></li>"
         )
     return f"{legend}<ol class='events'>{''.join(items)}</ol>"
+
+
+def _list_hardest(examples: Sequence[TextExample]) -> str:
+    head = "".join(
+        f"<th scope='col'>{title}</th>" for title in ("hardest first", "right", "the model's")
+    )
+    rows = "".join(
+        f"<tr><td class='name'>{escape(e.name)}</td><td>{escape(e.reference)}</td>"
+        f"<td>{escape(e.hypothesis)}</td></tr>"
+        for e in examples
+    )
+    return (
+        "<div class='card scroll' tabindex='0' role='group' aria-label='Examples'>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )

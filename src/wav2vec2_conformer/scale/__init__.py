@@ -1,0 +1,1 @@
+"""Many recordings on many machines, with Ray: batch transcription, and replicas of the server."""
