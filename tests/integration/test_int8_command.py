@@ -1,6 +1,8 @@
 """Int8 on the command line: convert, transcribe, and what is said about it."""
 
 import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,16 @@ import pytest
 from wav2vec2_conformer.nn.int8_linear import has_int8_products
 
 from .conftest import Command
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Commands set up the logger of a process of their own; other tests share this one."""
+    yield
+    logger = logging.getLogger("wav2vec2_conformer.inference.compute_type")
+    logger.propagate = True
+    logger.handlers.clear()
+
 
 needs_int8 = pytest.mark.skipif(not has_int8_products(), reason="no int8 products here")
 

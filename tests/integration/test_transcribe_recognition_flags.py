@@ -76,9 +76,9 @@ def test_windows_of_nothing_but_context_are_refused(
     ],
 )
 def test_wrong_flags_of_the_search_give_2(
-    run: Command, clips: list[Path], flags: list[str], message: str
+    run: Command, checkpoint: Path, clips: list[Path], flags: list[str], message: str
 ) -> None:
-    code, out, err = run("transcribe", *flags, clips[0])
+    code, out, err = run("transcribe", "--model", checkpoint, *flags, clips[0])
     assert (code, out) == (2, "")
     assert message in unboxed(err)
 

@@ -49,6 +49,7 @@ def show_choice(compute_type: str | None) -> str | None:
         logger = logging.getLogger("wav2vec2_conformer.inference.compute_type")
         logger.setLevel(logging.INFO)
         logger.handlers[:] = [_Once(sys.stderr)]
+        logger.propagate = False  # handlers of the whole package would write it once more
     return compute_type
 
 

@@ -100,8 +100,8 @@ def test_the_defaults_that_help_shows_are_those_of_the_library() -> None:
         ),
     ],
 )
-def test_flags_are_options(flags: dict[str, object], expected: DecodingOptions) -> None:
-    assert decoding_options(**NOTHING | flags) == expected
+def test_flags_are_options(plain: str, flags: dict[str, object], expected: DecodingOptions) -> None:
+    assert decoding_options(**NOTHING | {"model": plain} | flags) == expected
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,11 @@ def test_flags_are_options(flags: dict[str, object], expected: DecodingOptions) 
         ({"greedy": True, "hot_words": "a"}, "no other flag"),
     ],
 )
-def test_a_weight_of_nothing_is_wrong_usage(flags: dict[str, object], message: str) -> None:
+def test_a_weight_of_nothing_is_wrong_usage(
+    plain: str, flags: dict[str, object], message: str
+) -> None:
     with pytest.raises(typer.BadParameter, match=message):
-        decoding_options(**NOTHING | flags)
+        decoding_options(**NOTHING | {"model": plain} | flags)
 
 
 def test_greedy_leaves_the_language_model_of_the_folder_out(own_language_model: str) -> None:
@@ -143,11 +145,18 @@ def test_a_given_language_model_is_weighed_as_if_it_were_alone(own_language_mode
 
 
 @pytest.fixture
-def own_language_model(tmp_path: Path) -> str:
+def plain(tmp_path: Path) -> str:
+    """A model's folder without a language model, as far as decoding looks at it."""
+    (tmp_path / "config.json").write_text("{}")
+    return str(tmp_path)
+
+
+@pytest.fixture
+def own_language_model(plain: str) -> str:
     """A model's folder with a language model and its weights."""
+    tmp_path = Path(plain)
     shutil.copy(ARPA, tmp_path)
     weights = {"alpha": 0.75, "beta": 0.5, "unknown_word_score": -9.0, "beam_width": 20}
     settings = {"schema_version": 1, "language_model": ARPA.name, **weights}
     (tmp_path / "language_model.json").write_text(json.dumps(settings))
-    (tmp_path / "config.json").write_text("{}")
-    return str(tmp_path)
+    return plain
