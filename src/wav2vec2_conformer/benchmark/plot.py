@@ -69,7 +69,9 @@ def plot_results(results: Results, path: Path) -> None:
     axes.set_xticks([log10(tick) for tick in ticks], [f"{tick:g}" for tick in ticks])
     largest = max([abs(log10(score)) for _, score in bars], default=1.0)
     axes.set_xlim(min([-0.1, *(log10(score) for _, score in bars)]), largest + 0.35)
-    axes.set_xlabel("reached over goal (1 is the goal; grey: speed over the peer's, no goal)")
+    figure.supxlabel(
+        "reached over goal (1 is the goal; grey: speed over the peer's, no goal)", fontsize=9
+    )
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     with write_whole(path) as temporary:
