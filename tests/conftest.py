@@ -26,6 +26,21 @@ if os.environ.get("JAXTYPING_DISABLE") != "1":
 
 torch.set_num_threads(1)  # the models are tiny: a second thread only waits
 
+# Of a tiny model with the norms and biases of the large released ones.
+LAYER_NORM_CONFIG: dict[str, Any] = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 20,
+    "hidden_act": "swish",
+    "feat_extract_norm": "layer",
+    "conv_bias": True,
+    "conv_dim": (8,) * 7,
+    "conv_depthwise_kernel_size": 5,
+    "num_conv_pos_embeddings": 4,
+    "num_conv_pos_embedding_groups": 2,
+}
+
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
@@ -102,17 +117,7 @@ def save_classifier() -> Callable[..., Path]:
         torch.manual_seed(0)
         model = Wav2Vec2ConformerForSequenceClassification(
             Wav2Vec2ConformerConfig(
-                hidden_size=16,
-                num_hidden_layers=2,
-                num_attention_heads=2,
-                intermediate_size=20,
-                hidden_act="swish",
-                feat_extract_norm="layer",
-                conv_bias=True,
-                conv_dim=(8,) * 7,
-                conv_depthwise_kernel_size=5,
-                num_conv_pos_embeddings=4,
-                num_conv_pos_embedding_groups=2,
+                **LAYER_NORM_CONFIG,
                 classifier_proj_size=8,
                 id2label=dict(enumerate(labels)),
                 label2id={label: number for number, label in enumerate(labels)},

@@ -16,6 +16,7 @@ from wav2vec2_conformer.inference.diarizer import Diarizer
 from wav2vec2_conformer.inference.verifier import Verifier
 from wav2vec2_conformer.training.finetuning import finetune
 from wav2vec2_conformer.training.model_folder import latest_checkpoint
+from wav2vec2_conformer.training.report.examples import read_examples
 from wav2vec2_conformer.training.settings import FinetuneSettings
 from wav2vec2_conformer.training.starting_model import read_feature_extractor
 
@@ -165,6 +166,9 @@ def test_speech_is_found_in_frames(settings, frame_loss):
         .turns
     )
     assert turns[0].start_s == pytest.approx(0.5, abs=0.15)
+    drawn = read_examples(settings.output_dir)[0].timeline
+    assert drawn.reference[0].start_s == pytest.approx(0.5, abs=0.04)
+    assert drawn.hypothesis[0].start_s == pytest.approx(0.5, abs=0.15)
 
 
 def test_text_needs_a_vocabulary(settings):

@@ -12,10 +12,11 @@ from wav2vec2_conformer.cli.alignment_inputs import AlignmentInput, choose_input
 from wav2vec2_conformer.cli.alignment_report import print_report, print_total, summarize
 from wav2vec2_conformer.cli.failed_inputs import EXIT_SOME_FAILED, FailedInput, report_failures
 from wav2vec2_conformer.cli.format_flags import (
-    FormatName,
+    FormatsFolder,
     Language,
     MaxLineCount,
     MaxLineWidth,
+    OutputFormat,
     format_names,
     format_options,
 )
@@ -68,18 +69,8 @@ def align(
     runtime: RuntimeName = "auto",
     batch_seconds: BatchSeconds = 60.0,
     quiet: Quiet = False,
-    output_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output-dir",
-            help="Write files into this folder, one for each input and format.",
-            rich_help_panel="Output",
-        ),
-    ] = None,
-    output_format: Annotated[
-        FormatName, typer.Option("-f", "--output-format", rich_help_panel="Output")
-    ] = "json",
+    output_dir: FormatsFolder = None,
+    output_format: OutputFormat = "json",
     unit: Annotated[
         Literal["char", "word", "segment"] | None,
         typer.Option(

@@ -15,10 +15,12 @@ from wav2vec2_conformer.cli.model_flags import (
     AudioFiles,
     BatchSeconds,
     ComputeType,
+    ContextSeconds,
     Device,
     Failures,
     ModelName,
     Quiet,
+    WindowSeconds,
     check_failures_path,
     silence_loading,
 )
@@ -63,12 +65,8 @@ def analyze(
         int | None, typer.Option(min=1, help="How many speak, where that is known.")
     ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="Labels to show.")] = 3,
-    window_seconds: Annotated[
-        float, typer.Option(help="Longer audio runs in overlapping windows of this length.")
-    ] = 20.0,
-    context_seconds: Annotated[
-        float, typer.Option(help="Part of a window on each side that is context only.")
-    ] = 2.0,
+    window_seconds: WindowSeconds = 20.0,
+    context_seconds: ContextSeconds = 2.0,
     device: Device = "auto",
     compute_type: ComputeType = "float32",
     batch_seconds: BatchSeconds = 60.0,

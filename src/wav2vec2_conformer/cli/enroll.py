@@ -9,7 +9,7 @@ from wav2vec2_conformer.cli.audio_files import expand_folders
 from wav2vec2_conformer.cli.embed import parse_layer
 from wav2vec2_conformer.cli.failed_inputs import EXIT_NOTHING_DONE
 from wav2vec2_conformer.cli.model_flags import ComputeType, Device, SpeakerModelName
-from wav2vec2_conformer.cli.verify import load_verifier
+from wav2vec2_conformer.cli.verify import VoiceLayer, load_verifier
 
 
 def enroll(
@@ -26,13 +26,7 @@ def enroll(
         bool, typer.Option("--replace", help="Forget a known speaker's clips first.")
     ] = False,
     model: SpeakerModelName = None,
-    layer: Annotated[
-        str | None,
-        typer.Option(
-            help="Layer whose mean is the voice.",
-            show_default="verification.json's, or the speaker head, or a quarter of the depth",
-        ),
-    ] = None,
+    layer: VoiceLayer = None,
     device: Device = "auto",
     compute_type: ComputeType = "float32",
 ) -> None:

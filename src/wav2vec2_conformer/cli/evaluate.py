@@ -22,7 +22,7 @@ from wav2vec2_conformer.cli.decoding_flags import (
     decoding_options,
 )
 from wav2vec2_conformer.cli.failed_inputs import EXIT_NOTHING_DONE, EXIT_SOME_FAILED
-from wav2vec2_conformer.cli.model_flags import ComputeType
+from wav2vec2_conformer.cli.model_flags import ComputeType, Device, ModelName
 from wav2vec2_conformer.cli.transcript_files import make_folder
 
 if TYPE_CHECKING:
@@ -40,15 +40,7 @@ def evaluate(
         typer.Argument(help="Test set: JSON Lines with audio_filepath, duration, text, speaker."),
     ],
     *,
-    model: Annotated[
-        str | None,
-        Option(
-            "-m",
-            "--model",
-            help="Checkpoint folder or hub name.",
-            show_default="bundled English model",
-        ),
-    ] = None,
+    model: ModelName = None,
     hypotheses: Annotated[
         Path | None,
         Option(
@@ -96,7 +88,7 @@ def evaluate(
     embed_limit_mb: Annotated[
         float, Option(min=0.0, help="Most audio to embed, worst utterances first.")
     ] = 50.0,
-    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    device: Device = "auto",
     compute_type: ComputeType = "float32",
     batch_seconds: Annotated[
         float, Option(min=1.0, help="Seconds of audio in the model at once.")

@@ -1,5 +1,6 @@
 """Flags that say how results are written, for all commands that write them."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -11,6 +12,16 @@ _PANEL = "Output"
 
 FormatName = Literal["txt", "srt", "vtt", "tsv", "json", "jsonl", "ctm", "textgrid", "all"]
 
+OutputFormat = Annotated[FormatName, Option("-f", "--output-format", rich_help_panel=_PANEL)]
+FormatsFolder = Annotated[
+    Path | None,
+    Option(
+        "-o",
+        "--output-dir",
+        help="Write files into this folder, one for each input and format.",
+        rich_help_panel=_PANEL,
+    ),
+]
 MaxLineWidth = Annotated[
     int | None,
     Option(min=1, help="Columns of a line of srt and vtt.", rich_help_panel=_PANEL),

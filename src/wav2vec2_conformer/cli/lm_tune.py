@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Option
 
+from wav2vec2_conformer.cli.model_flags import Device, ModelName
+
 if TYPE_CHECKING:
     from wav2vec2_conformer.evaluation.emissions import Emissions
     from wav2vec2_conformer.evaluation.fusion_tuning import Trial
@@ -20,15 +22,7 @@ def tune(
         Path, Option(help="JSON Lines with audio_filepath, duration, text: not the test set.")
     ],
     lm: Annotated[Path, Option("--lm", help="ARPA file, plain or .gz, or a binary of KenLM.")],
-    model: Annotated[
-        str | None,
-        Option(
-            "-m",
-            "--model",
-            help="Checkpoint folder or hub name.",
-            show_default="bundled English model",
-        ),
-    ] = None,
+    model: ModelName = None,
     alphas: Annotated[
         str, Option(help="Weights of the language model to start from.")
     ] = "0.25 0.5 0.75 1",
@@ -47,7 +41,7 @@ def tune(
     cache: Annotated[
         Path | None, Option(help=".npz file that keeps the model's output for further runs.")
     ] = None,
-    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    device: Device = "auto",
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Find the weights of a language model that make the fewest word errors.

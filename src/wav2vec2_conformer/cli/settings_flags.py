@@ -1,18 +1,20 @@
 """A dataclass of settings to the flags of a command.
 
-Each field becomes a flag with the help of its metadata (`training.settings.setting`); mappings
-do not: recipes and `key=value` set them. A flag that is not given is None, so that a recipe
-behind it can be told from a default.
+Each field becomes a flag with the help of its metadata (`training.run_settings.setting`);
+mappings do not: recipes and `key=value` set them. A flag that is not given is None, so that a
+recipe behind it can be told from a default.
 """
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from typer import Option
+
+from wav2vec2_conformer.training.run_settings import list_settings
 
 
 def with_settings(settings_class: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -25,7 +27,7 @@ def with_settings(settings_class: type) -> Callable[[Callable[..., None]], Calla
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        flags = [_make_flag(field) for field in fields(settings_class) if _is_flag(field)]
+        flags = [_make_flag(field) for field in list_settings(settings_class) if _is_flag(field)]
         command.__signature__ = signature.replace(parameters=[*own, *flags])  # type: ignore[attr-defined]
         return command
 

@@ -20,6 +20,13 @@ from wav2vec2_conformer.cli.result_loop import iter_results
 if TYPE_CHECKING:
     from wav2vec2_conformer.inference.verifier import Verifier
 
+VoiceLayer = Annotated[
+    str | None,
+    typer.Option(
+        help="Layer whose mean is the voice.",
+        show_default="verification.json's, or the speaker head, or a quarter of the depth",
+    ),
+]
 _NUM_COMPARED = 2
 
 
@@ -48,13 +55,7 @@ def verify(
         ),
     ] = None,
     model: SpeakerModelName = None,
-    layer: Annotated[
-        str | None,
-        typer.Option(
-            help="Layer whose mean is the voice.",
-            show_default="verification.json's, or the speaker head, or a quarter of the depth",
-        ),
-    ] = None,
+    layer: VoiceLayer = None,
     threshold: Annotated[
         float | None,
         typer.Option(

@@ -7,38 +7,29 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
-from wav2vec2_conformer.data.batching import DurationBatchSampler
 from wav2vec2_conformer.errors import InputError, MissingExtraError
+from wav2vec2_conformer.training.model_folder import check_save_dtype
 from wav2vec2_conformer.training.report_targets import check_report_target, split_report_targets
+from wav2vec2_conformer.training.run_settings import RunSettings
 
 # With a time limit alone, the number of updates is not known: more than any run makes.
 UNLIMITED_STEPS = 10_000_000
 
 
-def check_extras(report_to: str) -> None:
-    """Check that what training needs is installed.
+def check_run(settings: RunSettings) -> None:
+    """Check what every run needs, before anything is read.
 
     Args:
-        report_to: Where metrics go.
+        settings: Of the run.
 
     Raises:
-        InputError: There is no such place.
-        MissingExtraError: accelerate is not installed, or what brings metrics there.
+        InputError: One is missing or out of range, or two contradict each other.
+        MissingExtraError: accelerate, or what `report_to` needs, is not installed.
     """
     if importlib.util.find_spec("accelerate") is None:
         raise MissingExtraError("training", "accelerate", "train")
-    check_report_target(report_to)
-
-
-def check_run(settings: Any) -> None:
-    """Check the settings of a run that every task has.
-
-    Args:
-        settings: Of a fine-tuning or pre-training run.
-
-    Raises:
-        InputError: One is missing, or two contradict each other.
-    """
+    check_report_target(settings.report_to)
+    check_save_dtype(settings.save_dtype)
     if isinstance(settings.train, str | Path):
         raise InputError(f"train must be a list of data sets, got {settings.train!r} by itself")
     if not settings.train:
@@ -61,11 +52,11 @@ def check_run(settings: Any) -> None:
         raise InputError("load_best_model_at_end needs validation data (valid)")
 
 
-def build_arguments(settings: Any, **more: Any) -> TrainingArguments:
+def build_arguments(settings: RunSettings, **more: Any) -> TrainingArguments:
     """Return the trainer's arguments.
 
     Args:
-        settings: Of a fine-tuning or pre-training run.
+        settings: Of the run.
         **more: Further arguments, which the task decides.
 
     Raises:
@@ -122,33 +113,3 @@ def build_arguments(settings: Any, **more: Any) -> TrainingArguments:
             f"agree on the last update; got {arguments.world_size} processes. Use max_steps"
         )
     return arguments
-
-
-def accumulate_to(
-    arguments: TrainingArguments, sampler: DurationBatchSampler, update_seconds: float | None
-) -> None:
-    """Set how many batches an update accumulates, so that it hears so much audio.
-
-    Args:
-        arguments: Of the trainer; changed.
-        sampler: Batches of the training set.
-        update_seconds: Seconds of audio in an update on all devices; None leaves it.
-    """
-    if update_seconds is not None:
-        per_round_s = sampler.mean_batch_s * arguments.world_size
-        arguments.gradient_accumulation_steps = max(1, round(update_seconds / per_round_s))
-
-
-def limit_batch(
-    arguments: TrainingArguments, batch_seconds: float, update_seconds: float | None
-) -> float:
-    """Return the seconds of audio in a batch of one device, no more than its part of an update.
-
-    Args:
-        arguments: Of the trainer.
-        batch_seconds: What fits into a device.
-        update_seconds: Seconds of audio in an update on all devices; None for no such limit.
-    """
-    if update_seconds is None:
-        return batch_seconds
-    return min(batch_seconds, update_seconds / arguments.world_size)

@@ -26,21 +26,11 @@ from wav2vec2_conformer.models.sequence_classification import (
     Wav2Vec2ConformerForSequenceClassification,
 )
 from wav2vec2_conformer.training.classification_examples import write_hardest_clips
-from wav2vec2_conformer.training.examples import (
-    Examples,
-    check_has_frames,
-    read_all,
-    select_examples,
-    too_short,
-)
+from wav2vec2_conformer.training.examples import Examples, check_has_frames, read_all
 from wav2vec2_conformer.training.settings import FinetuneSettings
-from wav2vec2_conformer.training.starting_model import (
-    build_starting_model,
-    name_outputs,
-    read_feature_extractor,
-    read_starting_config,
-)
+from wav2vec2_conformer.training.starting_model import name_outputs, start_model
 from wav2vec2_conformer.training.task import Metrics, PreparedTask
+from wav2vec2_conformer.training.training_data import select_audible
 
 _BEST_METRICS = {
     "single_label_classification": ("accuracy", True),
@@ -65,10 +55,8 @@ def prepare_classification(settings: FinetuneSettings) -> PreparedTask:
     utterances = read_all(settings.train)
     given = [read_labels(utterance) for utterance in utterances]
     names = list_outputs(given, problem)
-    config = read_starting_config(settings.model, settings.config, settings.model_config)
-    config.update(name_outputs(names) | {"problem_type": problem})
-    extractor = read_feature_extractor(settings.model)
-    model = build_starting_model(Wav2Vec2ConformerForSequenceClassification, settings.model, config)
+    head = name_outputs(names) | {"problem_type": problem}
+    model, extractor = start_model(Wav2Vec2ConformerForSequenceClassification, settings, head)
     count_frames = PreparedTask.frame_counter(model)
     examples = Examples(utterances, build_targets(utterances, given, names, problem))
     valid = None
@@ -81,11 +69,7 @@ def prepare_classification(settings: FinetuneSettings) -> PreparedTask:
     return PreparedTask(
         model=model,
         preprocessing=extractor,
-        train=select_examples(
-            examples,
-            max_duration_s=settings.max_duration_s,
-            also=[too_short(examples, count_frames, 1 + settings.speed_perturbation)],
-        ),
+        train=select_audible(settings, examples, count_frames),
         valid=valid,
         collate_labels=stack_targets,
         predict=predict_logits,

@@ -65,10 +65,7 @@ def prepare_ctc(settings: FinetuneSettings) -> PreparedTask:
         }
     )
     model = build_starting_model(Wav2Vec2ConformerForCTC, settings.model, config)
-
-    def count_frames(num_samples: int) -> int:
-        return int(model._get_feat_extract_output_lengths(num_samples))  # noqa: SLF001
-
+    count_frames = PreparedTask.frame_counter(model)
     train = select_trainable(
         read_examples(settings.train, tokenizer, "training"),
         count_frames,

@@ -63,6 +63,14 @@ def prepare_processes(
     arguments.ddp_broadcast_buffers = False
     # torch 2.13 has another name for it, which accelerate does not know yet.
     warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+    skipped = SkippedUpdates()
+    callbacks: list[TrainerCallback] = [skipped, AveragedStatistics()]
+    if getattr(arguments, "fsdp", None):
+        # accelerate asks for it, and `PreTrainedModel` raises where there is none.
+        plain.get_input_embeddings = lambda: None
+    else:
+        # FSDP resumes only where each parameter has had a gradient, be it zero.
+        callbacks.append(UnusedMaskEmbedding(plain))
     # accelerate shards by block and insists that every class of this list is there.
     plain._no_split_modules = sorted(  # noqa: SLF001 - accelerate reads it
         {type(layer).__name__ for layer in plain.base_model.encoder.layers}
@@ -77,8 +85,7 @@ def prepare_processes(
     )
     if sync_batch_norm:
         synchronize_batch_norms(model)
-    skipped = SkippedUpdates()
-    return ProcessHooks([skipped, UnusedMaskEmbedding(plain), AveragedStatistics()], [skipped])
+    return ProcessHooks(callbacks, [skipped])
 
 
 class UnusedMaskEmbedding(TrainerCallback):

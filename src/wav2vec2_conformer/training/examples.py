@@ -108,20 +108,3 @@ def check_has_frames(examples: Examples, count_frames: Callable[[int], int]) -> 
                 f"{utterance.audio_path}: {utterance.duration_s} s are too short for one frame "
                 "of the model; remove the line from the validation manifest"
             )
-
-
-def too_short(
-    examples: Examples, count_frames: Callable[[int], int], max_speed: float
-) -> tuple[str, Callable[[int], bool]]:
-    """Return the reason to leave out clips that give no frame, for `select_examples`.
-
-    Args:
-        examples: The utterances.
-        count_frames: Gives the frames of the encoder for a number of samples.
-        max_speed: Fastest speed of the augmentation, which makes clips shorter.
-    """
-    durations_s = examples.durations_s
-    return (
-        "are too short for a frame of the model",
-        lambda i: count_frames(int(durations_s[i] * SAMPLE_RATE_HZ / max_speed)) < 1,
-    )

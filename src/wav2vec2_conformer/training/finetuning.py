@@ -1,50 +1,29 @@
 """Fine-tuning of a model for a task, or training from nothing."""
 
-import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback, set_seed
 from transformers.trainer_callback import PrinterCallback
 
-from wav2vec2_conformer.data.batching import DurationBatchSampler
 from wav2vec2_conformer.data.collation import SpeechCollator
-from wav2vec2_conformer.training.adaptation.adapted_task import (
-    Adaptation,
-    build_adaptation,
-    load_finished,
-)
-from wav2vec2_conformer.training.arguments import (
-    accumulate_to,
-    build_arguments,
-    check_extras,
-    check_run,
-    limit_batch,
-)
+from wav2vec2_conformer.training.adaptation.adapted_task import Adaptation, build_adaptation
+from wav2vec2_conformer.training.arguments import build_arguments, check_run
+from wav2vec2_conformer.training.batches import build_samplers
 from wav2vec2_conformer.training.classification import prepare_classification
 from wav2vec2_conformer.training.compilation import compile_blocks
 from wav2vec2_conformer.training.ctc import prepare_ctc
-from wav2vec2_conformer.training.distributed_model import whole_model
 from wav2vec2_conformer.training.frame_classification import prepare_frame_classification
 from wav2vec2_conformer.training.freezing import HeadFirst, freeze_parts, layer_learning_rates
 from wav2vec2_conformer.training.health.actions import read_actions
 from wav2vec2_conformer.training.health.monitor import HealthMonitor
-from wav2vec2_conformer.training.model_folder import (
-    check_save_dtype,
-    write_preprocessing,
-)
+from wav2vec2_conformer.training.model_folder import write_preprocessing
 from wav2vec2_conformer.training.progress import ProgressLog
 from wav2vec2_conformer.training.progress_bar import ProgressBar
-from wav2vec2_conformer.training.recipe import RECIPE_FILE, write_recipe
-from wav2vec2_conformer.training.report.model_card import write_model_card
 from wav2vec2_conformer.training.report.run_record import RunRecord, describe_data
-from wav2vec2_conformer.training.report.training_report import write_training_report
-from wav2vec2_conformer.training.resuming import (
-    final_checkpoint,
-    find_checkpoint,
-    is_finished,
-)
+from wav2vec2_conformer.training.resuming import find_checkpoint
+from wav2vec2_conformer.training.run_to_end import run_to_end
 from wav2vec2_conformer.training.schedule import (
     Schedule,
     TrainingClock,
@@ -60,10 +39,6 @@ from wav2vec2_conformer.training.xvector import prepare_xvector
 
 if TYPE_CHECKING:
     from wav2vec2_conformer.training.speech_trainer import SpeechTrainer
-
-logger = logging.getLogger(__name__)
-
-FINAL_FOLDER = "final"
 
 TASKS = {
     "ctc": prepare_ctc,
@@ -95,40 +70,17 @@ def finetune(settings: FinetuneSettings) -> Path:
         ManifestError: A data set cannot be used.
         MissingExtraError: accelerate, or TensorBoard if asked for, is not installed.
     """
-    check_settings(settings)
-    output_dir = Path(settings.output_dir or "")
-    checkpoint = find_checkpoint(output_dir, resume=settings.resume)
+    check_run(settings)
+    checkpoint = find_checkpoint(Path(settings.output_dir or ""), resume=settings.resume)
     adaptation = build_adaptation(settings)
     task = prepare_task(settings, adaptation)
     clock = build_clock(settings.time_limit_minutes)
     trainer = build_trainer(settings, task, clock)
-    if trainer.args.should_save:
-        write_recipe(replace(settings, resume=False), output_dir / RECIPE_FILE)
-    if checkpoint is not None and is_finished(checkpoint, trainer.args, clock):
-        logger.info("%s: the run has reached its end already", checkpoint)
-        keeps_best = settings.load_best_model_at_end
-        load_finished(task.model, final_checkpoint(checkpoint, keeps_best=keeps_best))
-    else:
-        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    final = output_dir / FINAL_FOLDER
-    task = replace(task, model=whole_model(task.model))  # all processes take part
-    if trainer.args.should_save:
-        adaptation.save(task, final, settings.save_dtype)
-        write_model_card(output_dir)
-        write_training_report(output_dir)
-    return final
 
+    def save(model: Any, folder: Path) -> None:
+        adaptation.save(replace(task, model=model), folder, settings.save_dtype)
 
-def check_settings(settings: FinetuneSettings) -> None:
-    """Check what no other part checks, before anything is read.
-
-    Raises:
-        InputError: Settings contradict each other or are out of range.
-        MissingExtraError: accelerate, or what `report_to` needs, is not installed.
-    """
-    check_extras(settings.report_to)
-    check_run(settings)
-    check_save_dtype(settings.save_dtype)
+    return run_to_end(settings, trainer, clock, checkpoint, save)
 
 
 def prepare_task(settings: FinetuneSettings, adaptation: Adaptation) -> PreparedTask:
@@ -168,24 +120,14 @@ def build_trainer(
         metric_for_best_model=None if task.valid is None else task.best_metric,
         greater_is_better=task.greater_is_better,
     )
-    batch_seconds = limit_batch(arguments, settings.batch_seconds, settings.update_seconds)
-    train_sampler = DurationBatchSampler(
+    valid_s = None if task.valid is None else task.valid.durations_s
+    train_sampler, eval_sampler = build_samplers(
+        settings,
+        arguments,
         task.train.durations_s,
-        batch_seconds,
-        seed=settings.seed,
+        valid_s,
         shortest_first_epochs=settings.shortest_first_epochs,
-        num_processes=arguments.world_size,
     )
-    accumulate_to(arguments, train_sampler, settings.update_seconds)
-    eval_dataset = eval_sampler = None
-    if task.valid is not None:
-        eval_dataset = build_dataset(settings, task.valid)
-        eval_sampler = DurationBatchSampler(
-            task.valid.durations_s,
-            batch_seconds,
-            shuffle=False,
-            num_processes=arguments.world_size,
-        )
     frozen = freeze_parts(
         task.model,
         encoder=settings.freeze_encoder,
@@ -199,9 +141,7 @@ def build_trainer(
         actions=read_actions(settings.health),
         max_duration_s=settings.max_duration_s,
     )
-    data = describe_data(
-        task.train.durations_s, [] if task.valid is None else task.valid.durations_s
-    )
+    data = describe_data(task.train.durations_s, valid_s or [])
     callbacks: list[TrainerCallback] = [
         clock,
         ProgressLog(clock),
@@ -221,7 +161,7 @@ def build_trainer(
         args=arguments,
         data_collator=SpeechCollator(task.normalize, task.collate_labels),
         train_dataset=build_dataset(settings, task.train, build_augmentation(settings)),
-        eval_dataset=eval_dataset,
+        eval_dataset=None if task.valid is None else build_dataset(settings, task.valid),
         train_sampler=train_sampler,
         eval_sampler=eval_sampler,
         compute_metrics=task.metrics,

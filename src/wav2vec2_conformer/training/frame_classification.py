@@ -1,20 +1,11 @@
-"""The task of frames: who speaks when, whether anyone does, or which sounds are heard.
+"""The task of frames: who speaks when, whether anyone does, or which sounds are heard."""
 
-Shapes used in this file:
-    B  recordings in the batch
-    T  frames
-    S  outputs: speakers, or labels
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-from transformers import EvalPrediction
 
 from wav2vec2_conformer.data.manifest import Utterance
 from wav2vec2_conformer.data.rttm import read_rttm
@@ -23,29 +14,14 @@ from wav2vec2_conformer.errors import ManifestError
 from wav2vec2_conformer.models.audio_frame_classification import (
     Wav2Vec2ConformerForAudioFrameClassification,
 )
-from wav2vec2_conformer.nn.assignment import find_assignment
 from wav2vec2_conformer.nn.powerset import build_powerset
-from wav2vec2_conformer.training.examples import (
-    Examples,
-    check_has_frames,
-    read_all,
-    select_examples,
-    too_short,
-)
+from wav2vec2_conformer.training.examples import Examples, check_has_frames, read_all
 from wav2vec2_conformer.training.frame_labels import FrameLabels, encode_turns
-from wav2vec2_conformer.training.report.examples import (
-    TextExample,
-    shorten_name,
-    write_hardest,
-)
+from wav2vec2_conformer.training.frame_scores import build_frame_metric, find_active
 from wav2vec2_conformer.training.settings import FinetuneSettings
-from wav2vec2_conformer.training.starting_model import (
-    build_starting_model,
-    name_outputs,
-    read_feature_extractor,
-    read_starting_config,
-)
-from wav2vec2_conformer.training.task import Metrics, PreparedTask
+from wav2vec2_conformer.training.starting_model import name_outputs, start_model
+from wav2vec2_conformer.training.task import PreparedTask
+from wav2vec2_conformer.training.training_data import select_audible
 
 SPEECH = "speech"
 _RTTM_KEY = "rttm_filepath"
@@ -66,12 +42,9 @@ def prepare_frame_classification(settings: FinetuneSettings) -> PreparedTask:
     utterances = read_all(settings.train)
     turns = [read_turns(utterance) for utterance in utterances]
     names = _list_outputs(turns, settings)
-    config = read_starting_config(settings.model, settings.config, settings.model_config)
-    config.update(_head_values(names, settings))
-    extractor = read_feature_extractor(settings.model)
-    model = build_starting_model(
-        Wav2Vec2ConformerForAudioFrameClassification, settings.model, config
-    )
+    head = _head_values(names, settings)
+    model, extractor = start_model(Wav2Vec2ConformerForAudioFrameClassification, settings, head)
+    config = model.config
     labels = FrameLabels(len(names), tuple(config.conv_kernel), tuple(config.conv_stride))
     examples = _encode(utterances, turns, names, settings)
     valid = None
@@ -87,18 +60,11 @@ def prepare_frame_classification(settings: FinetuneSettings) -> PreparedTask:
     return PreparedTask(
         model=model,
         preprocessing=extractor,
-        train=select_examples(
-            examples,
-            max_duration_s=settings.max_duration_s,
-            also=[
-                crowded,
-                too_short(examples, labels.count_frames, 1 + settings.speed_perturbation),
-            ],
-        ),
+        train=select_audible(settings, examples, labels.count_frames, crowded),
         valid=valid,
         collate_labels=labels,
-        predict=count_frame_errors,
-        metrics=build_frame_metric(settings.output_dir),
+        predict=find_active,
+        metrics=build_frame_metric(names, labels.frame_s, settings.output_dir),
         best_metric="frame_error_rate",
         greater_is_better=False,
     )
@@ -207,62 +173,3 @@ def _check_columns(valid: Examples, num_outputs: int, settings: FinetuneSettings
                 f"{utterance.audio_path}: has {_num_columns(target)} speakers, more than "
                 f"num_speakers, {settings.num_speakers}; raise it or remove the line"
             )
-
-
-def count_frame_errors(model: Any, inputs: Mapping[str, Any], outputs: Any) -> Tensor:
-    """Return counts of speaker frames [B, 4]: true, missed, falsely found, confused.
-
-    Speakers in no order are matched with the outputs that fit them best.
-    """
-    labels = inputs["labels"].to(outputs.logits.device)
-    counted = (labels >= 0).all(dim=2)  # (B, T)
-    truth = (labels > 0) & counted[..., None]
-    if model.powerset is None:
-        found = outputs.logits > 0
-    else:
-        found = model.powerset.to(outputs.logits.device)[outputs.logits.argmax(dim=2)]
-    found = found & counted[..., None]
-    if model.config.permutation_invariant_loss:
-        agreement = torch.einsum("bti,btj->bij", found.float(), truth.float())
-        order = find_assignment(-agreement)  # target of each output
-        truth = truth.gather(2, order[:, None, :].expand_as(truth))
-    num_true, num_found = truth.sum(dim=2), found.sum(dim=2)  # (B, T)
-    right = (truth & found).sum(dim=2)
-    counts = [
-        num_true,
-        (num_true - num_found).clamp(min=0),
-        (num_found - num_true).clamp(min=0),
-        torch.minimum(num_true, num_found) - right,
-    ]
-    return torch.stack([count.sum(dim=1) for count in counts], dim=1).float()
-
-
-def build_frame_metric(run_dir: Path | None = None) -> Metrics:
-    """Return the metric of the trainer: a diarization error without collar, and its parts.
-
-    Args:
-        run_dir: Folder that the recordings with most errors are written into; None for none.
-    """
-
-    def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
-        counts = np.asarray(prediction.predictions, dtype=np.float64)
-        num_true, *errors = counts.sum(axis=0)
-        rates = np.array(errors) / max(num_true, 1.0)
-        if run_dir is not None:
-
-            def describe(i: int) -> TextExample:
-                spoken, missed, false, confused = map(round, counts[i])
-                return TextExample(
-                    f"{spoken} frames with speech",
-                    f"{missed} missed, {false} falsely found, {confused} confused",
-                    shorten_name(prediction.inputs[i]),
-                    is_transcript=False,
-                )
-
-            write_hardest(run_dir, counts[:, 1:].sum(axis=1), describe)
-        names = ("miss_rate", "false_alarm_rate", "confusion_rate")
-        return {"frame_error_rate": float(rates.sum())} | dict(
-            zip(names, rates.tolist(), strict=True)
-        )
-
-    return compute_metrics

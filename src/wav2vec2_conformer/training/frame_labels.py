@@ -56,6 +56,11 @@ class FrameLabels:
     kernels: tuple[int, ...]
     strides: tuple[int, ...]
 
+    @property
+    def frame_s(self) -> float:
+        """Seconds from one frame to the next."""
+        return prod(self.strides) / SAMPLE_RATE_HZ
+
     def __call__(self, targets: Sequence[Labels], num_samples: Sequence[int]) -> Labels:
         """Return zeros and ones (B, T, S) int64, -100 where a recording has no frame any more.
 
@@ -79,7 +84,7 @@ class FrameLabels:
                 ],
                 names,
                 num_frames=count,
-                frame_s=prod(self.strides) / SAMPLE_RATE_HZ,
+                frame_s=self.frame_s,
             )
         return labels
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from wav2vec2_conformer.training import finetuning
 from wav2vec2_conformer.training.adaptation.adapted_task import build_adaptation
-from wav2vec2_conformer.training.arguments import UNLIMITED_STEPS
+from wav2vec2_conformer.training.arguments import UNLIMITED_STEPS, check_run
 from wav2vec2_conformer.training.pretraining import run as pretraining
 from wav2vec2_conformer.training.pretraining.settings import PretrainingSettings
 from wav2vec2_conformer.training.schedule import build_clock
@@ -152,7 +152,7 @@ def _prepare_trainer(settings: FinetuneSettings | PretrainingSettings) -> Any:
         pretraining.check_settings(settings)
         model, feature_extractor = pretraining.prepare_model(settings)
         return pretraining.build_trainer(settings, model, feature_extractor, clock)
-    finetuning.check_settings(settings)
+    check_run(settings)
     task = finetuning.prepare_task(settings, build_adaptation(settings))
     return finetuning.build_trainer(settings, task, clock)
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import yaml
 
 from wav2vec2_conformer.errors import InputError
+from wav2vec2_conformer.training.run_settings import list_settings
 from wav2vec2_conformer.training.setting_types import check_value
 
 RECIPE_FILE = "recipe.yaml"
@@ -131,11 +132,13 @@ def write_recipe(settings: Any, path: str | Path) -> Path:
     """Write settings as a recipe that gives the same settings again.
 
     Args:
-        settings: An instance of a dataclass.
+        settings: An instance of a class of settings.
         path: The file; it appears at once, complete.
     """
     path = Path(path)
-    values = {field.name: _as_plain(getattr(settings, field.name)) for field in fields(settings)}
+    values = {
+        field.name: _as_plain(getattr(settings, field.name)) for field in list_settings(settings)
+    }
     values |= values.pop("trainer_arguments", {})
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -1,43 +1,27 @@
-"""What a fine-tuning run can be told: one list for Python, recipes and the command line.
-
-Names that transformers' `TrainingArguments` has mean the same here.
-"""
+"""What a fine-tuning run can be told: one list for Python, recipes and the command line."""
 
 # ruff: noqa: RUF009, FBT003 - `setting` returns a field; its first value may be False
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-DATA = "Data"
-MODEL = "Model"
-LEARNING = "Learning"
-FREEZING = "What is trained"
-ADAPTATION = "Adaptation of a base that stays as it is"
-AUGMENTATION = "Augmentation"
-RUN = "Run"
+from wav2vec2_conformer.training.run_settings import (
+    ADAPTATION,
+    AUGMENTATION,
+    DATA,
+    FREEZING,
+    LEARNING,
+    MODEL,
+    RunSettings,
+    setting,
+)
 
 Task = Literal["ctc", "classification", "frame-classification", "xvector"]
 
 
-def setting(default: Any, panel: str, text: str, *flags: str) -> Any:
-    """Return a field with its help.
-
-    Args:
-        default: Its default; a mapping is copied.
-        panel: Under which heading the command's help shows it.
-        text: What it means.
-        *flags: Names on the command line, where they are not the field's own.
-    """
-    metadata = {"panel": panel, "help": text, "flags": flags}
-    if isinstance(default, Mapping):
-        return field(default_factory=lambda: dict(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
-
-
 @dataclass(frozen=True, kw_only=True)
-class FinetuneSettings:
+class FinetuneSettings(RunSettings):
     """Settings of a fine-tuning run; `finetune --help` shows what each means.
 
     `train`, `output_dir`, one of `model` and `config`, and an end (`max_steps`,
@@ -45,27 +29,11 @@ class FinetuneSettings:
     """
 
     task: Task = setting("ctc", DATA, "What is learned.")
-    train: tuple[Path, ...] = setting(
-        (), DATA, "Training data: a manifest or another data set; may be given several times."
-    )
-    valid: Path | None = setting(None, DATA, "Validation data.")
-    output_dir: Path | None = setting(
-        None, DATA, "Folder for checkpoints and the final model.", "-o", "--output-dir"
-    )
-    batch_seconds: float = setting(
-        40.0, DATA, "Seconds of audio in a batch of one device, padding included."
-    )
-    update_seconds: float | None = setting(
-        None, DATA, "Seconds of audio in an update: batches are accumulated on all devices."
-    )
     max_duration_s: float | None = setting(
         20.0, DATA, "Leave out longer training utterances; a recipe may say null for no limit."
     )
     shortest_first_epochs: int = setting(
         1, DATA, "Epochs at the start that go from short to long clips."
-    )
-    cache_dir: Path | None = setting(
-        None, DATA, "Folder for decoded clips (115 MB an hour); none decodes each time."
     )
     frame_labels: Literal["speakers", "speech", "names"] = setting(
         "speakers",
@@ -77,17 +45,8 @@ class FinetuneSettings:
         2, DATA, "Speakers of frame classification; recordings with more are left out."
     )
 
-    model: str | None = setting(
-        None, MODEL, "Checkpoint of any task to start from.", "-m", "--model"
-    )
-    config: Path | None = setting(
-        None, MODEL, "config.json of a model to train from random weights."
-    )
     vocab: Path | None = setting(
         None, MODEL, "vocab.json of CTC; default the model's or, with --config, the English one."
-    )
-    model_config: Mapping[str, Any] = setting(
-        {}, MODEL, "Values of config.json to change, such as model_config.layerdrop=0.1."
     )
     problem_type: Literal[
         "single_label_classification", "multi_label_classification", "regression"
@@ -99,7 +58,6 @@ class FinetuneSettings:
         2, MODEL, "Largest set of speakers that the powerset holds."
     )
 
-    learning_rate: float = setting(3e-4, LEARNING, "Peak of the learning rate.")
     schedule: Literal["linear", "tri-stage"] = setting(
         "linear", LEARNING, "Rise and fall; or rise, constant stage and exponential fall."
     )
@@ -111,12 +69,6 @@ class FinetuneSettings:
     )
     layer_learning_rate_decay: float = setting(
         1.0, LEARNING, "Factor of the learning rate from each layer to the one below."
-    )
-    weight_decay: float = setting(0.01, LEARNING, "Weight decay of AdamW.")
-    adam_beta2: float = setting(0.98, LEARNING, "Decay of AdamW's second moments.")
-    max_grad_norm: float = setting(1.0, LEARNING, "Clip gradients to this norm.")
-    gradient_accumulation_steps: int = setting(
-        1, LEARNING, "Batches of a device per update, unless update_seconds says it."
     )
     spec_augment_below_loss: float = setting(
         1.6, LEARNING, "CTC masks spans (SpecAugment) once the training loss is below this."
@@ -183,45 +135,4 @@ class FinetuneSettings:
     telephone_probability: float = setting(0.0, AUGMENTATION, "Of a telephone's band and codec.")
     telephone_codecs: tuple[Literal["mulaw", "alaw", "gsm"], ...] = setting(
         ("mulaw", "alaw", "gsm"), AUGMENTATION, "Codecs; may be given several times."
-    )
-
-    max_steps: int | None = setting(None, RUN, "Updates of the run.")
-    num_train_epochs: float | None = setting(
-        None, RUN, "Passes over the training data, in place of max_steps."
-    )
-    time_limit_minutes: float | None = setting(
-        None, RUN, "Budget of the run; the learning rate reaches its end with it."
-    )
-    logging_steps: int = setting(50, RUN, "Updates between log lines.")
-    eval_steps: int = setting(500, RUN, "Updates between evaluations.")
-    save_steps: int = setting(500, RUN, "Updates between checkpoints.")
-    save_total_limit: int = setting(2, RUN, "Checkpoints kept.")
-    load_best_model_at_end: bool = setting(
-        False, RUN, "Keep the model that was best on the validation data, not the last."
-    )
-    resume: bool = setting(False, RUN, "Go on from the latest checkpoint in the output folder.")
-    health: tuple[str, ...] = setting(
-        (),
-        RUN,
-        "What to do about a finding, DETECTOR=ACTION with ignore, warn, stop or roll_back; may "
-        "be given several times.",
-    )
-    sync_batch_norm: bool = setting(
-        False, RUN, "Several processes take the statistics of batch norms together."
-    )
-    bf16: bool = setting(False, RUN, "Compute in bfloat16 where that is safe.")
-    torch_compile: bool = setting(
-        False, RUN, "Compile the encoder's blocks, which takes minutes at first."
-    )
-    use_cpu: bool = setting(False, RUN, "Leave a GPU alone.")
-    num_workers: int = setting(1, RUN, "Processes that decode and augment audio.")
-    seed: int = setting(0, RUN, "Seed of everything random.")
-    save_dtype: Literal["float32", "float16", "bfloat16"] = setting(
-        "float32", RUN, "What the final weights are stored in."
-    )
-    report_to: str = setting(
-        "tensorboard", RUN, "Where metrics go: tensorboard, wandb, trackio, mlflow, ... or none."
-    )
-    trainer_arguments: Mapping[str, Any] = setting(
-        {}, RUN, "Further arguments of transformers' TrainingArguments."
     )

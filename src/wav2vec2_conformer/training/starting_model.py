@@ -13,6 +13,7 @@ from wav2vec2_conformer.checkpoints.location import locate_checkpoint
 from wav2vec2_conformer.checkpoints.processor import load_feature_extractor
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import CheckpointError, ConfigurationError, InputError
+from wav2vec2_conformer.training.run_settings import RunSettings
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +83,27 @@ def read_feature_extractor(model: str | Path | None) -> Wav2Vec2FeatureExtractor
         raise CheckpointError(
             f"{place}: its preprocessor_config.json cannot be read: {' '.join(str(error).split())}"
         ) from error
+
+
+def start_model(
+    model_class: Any, settings: RunSettings, values: Mapping[str, Any]
+) -> tuple[PreTrainedModel, Wav2Vec2FeatureExtractor]:
+    """Return the model that a run starts from, and what prepares its input.
+
+    Args:
+        model_class: Class of the model.
+        settings: Of the run: its `model`, `config` and `model_config`.
+        values: What the task sets in the configuration.
+
+    Raises:
+        CheckpointError: `model` is no checkpoint.
+        ConfigurationError: The configuration describes no model of this class.
+        InputError: Settings contradict each other.
+    """
+    config = read_starting_config(settings.model, settings.config, settings.model_config)
+    config.update(values)
+    extractor = read_feature_extractor(settings.model)
+    return build_starting_model(model_class, settings.model, config), extractor
 
 
 def build_starting_model(

@@ -1,5 +1,6 @@
 """Examples of a run to data sets of the trainer, with the augmentation of its settings."""
 
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from wav2vec2_conformer.data.augmentation import Augmentation
 from wav2vec2_conformer.data.folders import AUDIO_SUFFIXES
 from wav2vec2_conformer.data.speech_dataset import SpeechDataset
 from wav2vec2_conformer.errors import InputError
-from wav2vec2_conformer.training.examples import Examples
+from wav2vec2_conformer.training.examples import SAMPLE_RATE_HZ, Examples, select_examples
 from wav2vec2_conformer.training.settings import FinetuneSettings
 
 
@@ -27,6 +28,34 @@ def build_dataset(
         augmentation=augmentation,
         seed=settings.seed,
         cache_dir=settings.cache_dir,
+    )
+
+
+def select_audible(
+    settings: FinetuneSettings,
+    examples: Examples,
+    count_frames: Callable[[int], int],
+    *also: tuple[str, Callable[[int], bool]],
+) -> Examples:
+    """Leave out training clips that are too long, or too short for a frame, and log how many.
+
+    Args:
+        settings: Of the run. The fastest speed of their augmentation makes clips shorter.
+        examples: The clips.
+        count_frames: Gives the frames of the encoder for a number of samples.
+        *also: Further reasons to leave out a clip, as `select_examples` has them.
+
+    Raises:
+        ManifestError: None is left.
+    """
+    durations_s = examples.durations_s
+    per_s = SAMPLE_RATE_HZ / (1 + settings.speed_perturbation)
+    too_short = (
+        "are too short for a frame of the model",
+        lambda i: count_frames(int(durations_s[i] * per_s)) < 1,
+    )
+    return select_examples(
+        examples, max_duration_s=settings.max_duration_s, also=[*also, too_short]
     )
 
 

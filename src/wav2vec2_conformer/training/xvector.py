@@ -13,26 +13,16 @@ from wav2vec2_conformer.data.manifest import Utterance
 from wav2vec2_conformer.errors import InputError, ManifestError
 from wav2vec2_conformer.evaluation.verification import compute_eer, compute_error_curve
 from wav2vec2_conformer.models.xvector import Wav2Vec2ConformerForXVector
-from wav2vec2_conformer.training.examples import (
-    Examples,
-    check_has_frames,
-    read_all,
-    select_examples,
-    too_short,
-)
+from wav2vec2_conformer.training.examples import Examples, check_has_frames, read_all
 from wav2vec2_conformer.training.report.examples import (
     TextExample,
     shorten_name,
     write_hardest,
 )
 from wav2vec2_conformer.training.settings import FinetuneSettings
-from wav2vec2_conformer.training.starting_model import (
-    build_starting_model,
-    name_outputs,
-    read_feature_extractor,
-    read_starting_config,
-)
+from wav2vec2_conformer.training.starting_model import name_outputs, start_model
 from wav2vec2_conformer.training.task import Metrics, PreparedTask
+from wav2vec2_conformer.training.training_data import select_audible
 
 # Pairs of validation clips that are scored; of more, so many are drawn.
 MAX_TRIALS = 200_000
@@ -55,10 +45,8 @@ def prepare_xvector(settings: FinetuneSettings) -> PreparedTask:
         raise InputError(
             f"all training clips are of the speaker {speakers[0]!r}: there is nobody to tell apart"
         )
-    config = read_starting_config(settings.model, settings.config, settings.model_config)
-    config.update(name_outputs(speakers))
-    extractor = read_feature_extractor(settings.model)
-    model = build_starting_model(Wav2Vec2ConformerForXVector, settings.model, config)
+    head = name_outputs(speakers)
+    model, extractor = start_model(Wav2Vec2ConformerForXVector, settings, head)
     count_frames = PreparedTask.frame_counter(model)
     examples = _number_speakers(utterances, speakers)
     valid = None
@@ -70,11 +58,7 @@ def prepare_xvector(settings: FinetuneSettings) -> PreparedTask:
     return PreparedTask(
         model=model,
         preprocessing=extractor,
-        train=select_examples(
-            examples,
-            max_duration_s=settings.max_duration_s,
-            also=[too_short(examples, count_frames, 1 + settings.speed_perturbation)],
-        ),
+        train=select_audible(settings, examples, count_frames),
         valid=valid,
         collate_labels=stack_targets,
         predict=predict_embeddings,

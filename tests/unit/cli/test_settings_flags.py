@@ -10,17 +10,17 @@ import typer
 from typer.testing import CliRunner
 
 from wav2vec2_conformer.cli.settings_flags import given_flags, with_settings
-from wav2vec2_conformer.training.settings import setting
+from wav2vec2_conformer.training.run_settings import DATA, RUN, setting
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kitchen:
-    oven: Literal["gas", "wood"] = setting("gas", "Heat", "What burns.")
-    is_open: bool = setting(False, "Heat", "Open the door.")
-    minutes: float | None = setting(None, "Heat", "How long.", "-t", "--minutes")
-    pans: tuple[Path, ...] = setting((), "Tools", "Pans.")
-    span_cm: tuple[float, float] = setting((1.0, 2.0), "Tools", "Range of sizes.")
-    spices: Mapping[str, Any] = setting({}, "Tools", "Not a flag.")
+    pans: tuple[Path, ...] = setting((), RUN, "Pans.")
+    oven: Literal["gas", "wood"] = setting("gas", DATA, "What burns.")
+    is_open: bool = setting(False, DATA, "Open the door.")
+    minutes: float | None = setting(None, DATA, "How long.", "-t", "--minutes")
+    span_cm: tuple[float, float] = setting((1.0, 2.0), RUN, "Range of sizes.")
+    spices: Mapping[str, Any] = setting({}, RUN, "Not a flag.")
 
 
 @pytest.fixture
@@ -67,6 +67,7 @@ def test_a_value_that_is_not_allowed_is_a_usage_error(cook):
 def test_help_has_meaning_default_and_headings(cook, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
     text, _ = cook("--help")
-    for part in ("What burns. (default gas)", "Heat", "Tools", "(default 1, 2)"):
+    for part in ("What burns. (default gas)", "(default 1, 2)"):
         assert part in text.output
+    assert text.output.index(f"─ {DATA} ─") < text.output.index(f"─ {RUN} ─")
     assert "Not a flag" not in text.output

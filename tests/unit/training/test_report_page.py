@@ -1,18 +1,22 @@
 """The page of a run: whole, offline, escaped, right for finished and unfinished runs."""
 
 import json
+import re
 from html.parser import HTMLParser
 
 import pytest
 
+from wav2vec2_conformer.data.speaker_turns import SpeakerTurn
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.training.health.finding import HealthEvent, append_event
 from wav2vec2_conformer.training.report.examples import (
     TextExample,
+    Timeline,
     write_examples,
     write_hardest,
 )
 from wav2vec2_conformer.training.report.model_card import write_model_card
+from wav2vec2_conformer.training.report.timeline_chart import draw_timeline
 from wav2vec2_conformer.training.report.training_report import write_training_report
 
 
@@ -152,6 +156,44 @@ def test_hardest_results_are_a_table(run_dir):
     assert "hardest first right the model's 1.wav right1 found1 0.wav right0" in outline.text
 
 
+def test_who_speaks_when_is_drawn_above_who_was_found_to(run_dir):
+    timeline = Timeline(
+        10.0,
+        (SpeakerTurn(0.0, 5.0, "anna"), SpeakerTurn(5.0, 10.0, "ben")),
+        (SpeakerTurn(0.0, 7.5, "anna"),),
+    )
+    shown = TextExample("500 frames", "250 missed", "t.wav", is_transcript=False, timeline=timeline)
+    write_hardest(run_dir, [1.0], lambda _: shown)
+    outline = parse(write_training_report(run_dir))
+    assert (
+        "above: reference below: the model's most errors first t.wav 500 frames: 250 missed"
+        in outline.text
+    )
+    for what in (
+        "anna, reference: 5.0 s",
+        "anna, the model's: 7.5 s",
+        "ben, reference: 5.0 s",
+        "10 s",
+    ):
+        assert what in outline.texts
+    spoken = "anna speaks 5.0 s, found 7.5 s; ben speaks 5.0 s, found 0.0 s"
+    assert f"Who speaks when in 10.0 s: {spoken}" in outline.values
+    bars = [re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)", value) for value in outline.values]
+    right, found, other = (b for (b,) in (bar for bar in bars if bar))
+    assert float(found[2]) == pytest.approx(1.5 * float(right[2]), abs=0.2)
+    assert float(other[0]) == pytest.approx(float(right[0]) + float(right[2]), abs=0.2)
+    assert float(right[1]) < float(found[1]) < float(other[1])
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "last"), [(0.5, "0.4 s"), (110.0, "100 s"), (600.0, "10 min")]
+)
+def test_time_has_a_scale_and_nobody_speaking_is_said(duration_s, last):
+    drawn = draw_timeline(Timeline(duration_s, (), ()))
+    assert f">{last}</text>" in drawn
+    assert ">nothing</text>" in drawn
+
+
 def test_nothing_in_a_run_becomes_markup(run_dir):
     evil = "<script>alert(1)</script>'\"&"
     append_event(run_dir, HealthEvent(7, "t", 0, "warn", evil, evil, evil, evil, (evil,)))
@@ -160,8 +202,11 @@ def test_nothing_in_a_run_becomes_markup(run_dir):
     (run_dir / "log.jsonl").write_text(json.dumps(line(30, loss=1.0) | {evil: 3.0}))
     write_examples(run_dir, [evil], [evil + " x"], [evil])
     parse(write_training_report(run_dir))
-    write_hardest(run_dir, [1.0], lambda _: TextExample(evil, evil, evil, is_transcript=False))
-    parse(write_training_report(run_dir))
+    turns = (SpeakerTurn(0.0, 1.0, evil),)
+    for timeline in (None, Timeline(1.0, turns, turns)):
+        example = TextExample(evil, evil, evil, is_transcript=False, timeline=timeline)
+        write_hardest(run_dir, [1.0], lambda _, shown=example: shown)
+        parse(write_training_report(run_dir))
 
 
 def test_numbers_that_are_not_finite_are_left_out(run_dir):

@@ -1,17 +1,15 @@
 """The detectors of classification, frame classification and x-vector training."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from wav2vec2_conformer.training.health.batch import describe_batch, find_bad_rows
+from wav2vec2_conformer.training.health.batch_watch import BatchWatch
 from wav2vec2_conformer.training.health.contrastive import ChanceLevel
 from wav2vec2_conformer.training.health.finding import Finding
-from wav2vec2_conformer.training.health.lengths import find_long_utterances
-from wav2vec2_conformer.training.health.loss import find_infinite_loss
 from wav2vec2_conformer.training.health.vocabulary import SingleClass
 
 
@@ -21,9 +19,7 @@ class ClassificationWatch:
     Args:
         has_chance_level: Whether the loss is a plain cross entropy over classes, of which
             guessing costs ln(classes). Not so of x-vectors (AM-softmax) and frames.
-        count_frames: Gives frames for lengths of the input.
-        max_frames: Range of the model's positions in frames, None for no limit.
-        max_duration_s: Limit of clips, None for none.
+        batches: Looks at what is the same for every task.
         after_updates: Updates before which a loss at chance level is no finding; None for the
             detector's own.
     """
@@ -32,15 +28,11 @@ class ClassificationWatch:
         self,
         *,
         has_chance_level: bool,
-        count_frames: Callable[[Tensor], Tensor],
-        max_frames: int | None = None,
-        max_duration_s: float | None = None,
+        batches: BatchWatch,
         after_updates: int | None = None,
     ) -> None:
         self._has_chance_level = has_chance_level
-        self._count_frames = count_frames
-        self._max_frames = max_frames
-        self._max_duration_s = max_duration_s
+        self._batches = batches
         self._chance = ChanceLevel() if after_updates is None else ChanceLevel(after_updates)
         self._single_class = SingleClass()
 
@@ -53,25 +45,10 @@ class ClassificationWatch:
             inputs: Inputs of the forward pass, with `labels`.
             outputs: Its outputs, `loss` and `logits` [B, ...].
         """
-        batch = describe_batch(inputs, self._count_frames)
+        batch = self._batches.describe(inputs)
         loss = float(outputs["loss"])
         logits: Tensor = outputs["logits"]
-        found: dict[str, Finding | None] = {
-            "infinite_loss": find_infinite_loss(
-                loss,
-                batch.names,
-                bad_audio=batch.bad_audio,
-                bad_output=find_bad_rows(logits),
-                too_long=[False] * len(batch.names),
-            ),
-            "length_ceiling": find_long_utterances(
-                batch.names,
-                batch.num_frames,
-                batch.durations_s,
-                max_frames=self._max_frames,
-                max_duration_s=self._max_duration_s,
-            ),
-        }
+        found = self._batches.look(batch, loss, logits)
         labels: Tensor = inputs["labels"]
         num_classes = logits.shape[-1]
         # One class a recording; several labels or numbers have another shape or dtype.

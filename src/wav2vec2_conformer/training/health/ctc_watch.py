@@ -1,17 +1,16 @@
 """The detectors of CTC training, fed from batches and outputs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from wav2vec2_conformer.models.ctc import count_frames_needed
-from wav2vec2_conformer.training.health.batch import describe_batch, find_bad_rows
+from wav2vec2_conformer.training.health.batch_watch import BatchWatch
 from wav2vec2_conformer.training.health.blank import AllBlank
 from wav2vec2_conformer.training.health.finding import Finding
-from wav2vec2_conformer.training.health.lengths import find_long_utterances
-from wav2vec2_conformer.training.health.loss import find_infinite_loss, find_long_texts
+from wav2vec2_conformer.training.health.loss import find_long_texts
 from wav2vec2_conformer.training.health.vocabulary import UnknownTokens
 
 
@@ -21,9 +20,7 @@ class CtcWatch:
     Args:
         blank_id: Output that is blank.
         unknown_id: Token that stands for what the vocabulary lacks, None if there is none.
-        count_frames: Gives frames for lengths of the input.
-        max_frames: Range of the model's positions in frames, None for no limit.
-        max_duration_s: Limit of clips, None for none.
+        batches: Looks at what is the same for every task.
         after_updates: Updates before which the plateau at the start is no finding; None for
             the detector's own.
     """
@@ -33,16 +30,12 @@ class CtcWatch:
         *,
         blank_id: int,
         unknown_id: int | None,
-        count_frames: Callable[[Tensor], Tensor],
-        max_frames: int | None = None,
-        max_duration_s: float | None = None,
+        batches: BatchWatch,
         after_updates: int | None = None,
     ) -> None:
         self._blank_id = blank_id
         self._unknown_id = unknown_id
-        self._count_frames = count_frames
-        self._max_frames = max_frames
-        self._max_duration_s = max_duration_s
+        self._batches = batches
         self._all_blank = AllBlank() if after_updates is None else AllBlank(after_updates)
         self._unknown_tokens = UnknownTokens()
 
@@ -55,28 +48,13 @@ class CtcWatch:
             inputs: Inputs of the forward pass, with `labels` [B, U].
             outputs: Its outputs, `loss` and `logits` [B, T, V].
         """
-        batch = describe_batch(inputs, self._count_frames)
+        batch = self._batches.describe(inputs)
         labels: Tensor = inputs["labels"]
         logits: Tensor = outputs["logits"].detach()
         needed = count_frames_needed(labels).tolist()
-        loss = float(outputs["loss"])
-        found: dict[str, Finding | None] = {
-            "infinite_loss": find_infinite_loss(
-                loss,
-                batch.names,
-                bad_audio=batch.bad_audio,
-                bad_output=find_bad_rows(logits),
-                too_long=[n < m for n, m in zip(batch.num_frames, needed, strict=True)],
-            ),
-            "text_too_long": find_long_texts(batch.names, batch.num_frames, needed),
-            "length_ceiling": find_long_utterances(
-                batch.names,
-                batch.num_frames,
-                batch.durations_s,
-                max_frames=self._max_frames,
-                max_duration_s=self._max_duration_s,
-            ),
-        }
+        too_long = [n < m for n, m in zip(batch.num_frames, needed, strict=True)]
+        found = self._batches.look(batch, float(outputs["loss"]), logits, too_long)
+        found["text_too_long"] = find_long_texts(batch.names, batch.num_frames, needed)
         num_labels = int((labels >= 0).sum())
         if self._unknown_id is not None:
             num_unknown = int((labels == self._unknown_id).sum())

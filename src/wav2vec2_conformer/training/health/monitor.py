@@ -19,6 +19,7 @@ from wav2vec2_conformer.errors import CheckpointError
 from wav2vec2_conformer.training.health.actions import ACTIONS, Action
 from wav2vec2_conformer.training.health.agreement import agree_on_most_severe
 from wav2vec2_conformer.training.health.batch_norm import BatchNormDrift, Drift, measured_drifts
+from wav2vec2_conformer.training.health.batch_watch import BatchWatch
 from wav2vec2_conformer.training.health.classification_watch import ClassificationWatch
 from wav2vec2_conformer.training.health.ctc_watch import CtcWatch
 from wav2vec2_conformer.training.health.finding import EVENT_FILE, Finding
@@ -185,9 +186,11 @@ class HealthMonitor(TrainerCallback):
     def _start_watching(self, model: Any) -> None:
         config = model.config
         options: dict[str, Any] = {
-            "count_frames": model._get_feat_extract_output_lengths,  # noqa: SLF001
-            "max_frames": getattr(config, "max_source_positions", None),
-            "max_duration_s": self._max_duration_s,
+            "batches": BatchWatch(
+                model._get_feat_extract_output_lengths,  # noqa: SLF001
+                getattr(config, "max_source_positions", None),
+                self._max_duration_s,
+            ),
             "after_updates": self._after_updates,
         }
         if self._task == "ctc":

@@ -1,18 +1,16 @@
 """The detectors of pre-training, fed from batches and outputs."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from wav2vec2_conformer.training.health.batch import describe_batch, find_bad_rows
+from wav2vec2_conformer.training.health.batch_watch import BatchWatch
 from wav2vec2_conformer.training.health.codebook import CodebookCollapse, PerplexityFall
 from wav2vec2_conformer.training.health.contrastive import ChanceLevel, EqualNegatives
 from wav2vec2_conformer.training.health.finding import Finding
-from wav2vec2_conformer.training.health.lengths import find_long_utterances
-from wav2vec2_conformer.training.health.loss import find_infinite_loss
 
 
 class PretrainingWatch:
@@ -21,9 +19,7 @@ class PretrainingWatch:
     Args:
         num_codebooks: Codebooks of the quantizer.
         num_entries: Entries of each.
-        count_frames: Gives frames for lengths of the input.
-        max_frames: Range of the model's positions in frames, None for no limit.
-        max_duration_s: Limit of clips, None for none.
+        batches: Looks at what is the same for every task.
         after_updates: Updates before which a loss at chance level, or few codes, are no
             finding; None for the detectors' own.
     """
@@ -33,16 +29,12 @@ class PretrainingWatch:
         *,
         num_codebooks: int,
         num_entries: int,
-        count_frames: Callable[[Tensor], Tensor],
-        max_frames: int | None = None,
-        max_duration_s: float | None = None,
+        batches: BatchWatch,
         after_updates: int | None = None,
     ) -> None:
         self._num_codebooks = num_codebooks
         self._num_entries = num_entries
-        self._count_frames = count_frames
-        self._max_frames = max_frames
-        self._max_duration_s = max_duration_s
+        self._batches = batches
         patience = {} if after_updates is None else {"after_updates": after_updates}
         self._chance = ChanceLevel(**patience)
         self._equal = EqualNegatives()
@@ -58,24 +50,9 @@ class PretrainingWatch:
             inputs: Inputs of the forward pass, with `sampled_negative_indices` [B, T, K].
             outputs: Its outputs, those of `Wav2Vec2ConformerForPreTraining` with `counts`.
         """
-        batch = describe_batch(inputs, self._count_frames)
+        batch = self._batches.describe(inputs)
         loss = float(outputs["loss"])
-        found: dict[str, Finding | None] = {
-            "infinite_loss": find_infinite_loss(
-                loss,
-                batch.names,
-                bad_audio=batch.bad_audio,
-                bad_output=find_bad_rows(outputs["projected_states"]),
-                too_long=[False] * len(batch.names),
-            ),
-            "length_ceiling": find_long_utterances(
-                batch.names,
-                batch.num_frames,
-                batch.durations_s,
-                max_frames=self._max_frames,
-                max_duration_s=self._max_duration_s,
-            ),
-        }
+        found = self._batches.look(batch, loss, outputs["projected_states"])
         counts = outputs["counts"]
         if counts is None or not int(counts.num_masked) or not math.isfinite(loss):
             return found

@@ -2,33 +2,20 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from transformers import Wav2Vec2FeatureExtractor, set_seed
 from transformers.trainer_callback import PrinterCallback
 
-from wav2vec2_conformer.data.batching import DurationBatchSampler
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.models.pretraining import Wav2Vec2ConformerForPreTraining
-from wav2vec2_conformer.training.arguments import (
-    accumulate_to,
-    build_arguments,
-    check_extras,
-    check_run,
-    limit_batch,
-)
+from wav2vec2_conformer.training.arguments import build_arguments, check_run
+from wav2vec2_conformer.training.batches import build_samplers
 from wav2vec2_conformer.training.compilation import compile_blocks
-from wav2vec2_conformer.training.distributed_model import whole_model
 from wav2vec2_conformer.training.health.actions import read_actions
 from wav2vec2_conformer.training.health.monitor import HealthMonitor
-from wav2vec2_conformer.training.model_folder import (
-    check_save_dtype,
-    save_model_folder,
-    write_preprocessing,
-)
+from wav2vec2_conformer.training.model_folder import save_model_folder, write_preprocessing
 from wav2vec2_conformer.training.pretraining.data import (
     FrameCount,
     PretrainingCollator,
@@ -44,18 +31,11 @@ from wav2vec2_conformer.training.pretraining.temperature import (
 )
 from wav2vec2_conformer.training.progress import ProgressLog
 from wav2vec2_conformer.training.progress_bar import ProgressBar
-from wav2vec2_conformer.training.recipe import RECIPE_FILE, write_recipe
-from wav2vec2_conformer.training.report.model_card import write_model_card
-from wav2vec2_conformer.training.report.run_folder import FINAL_FOLDER
 from wav2vec2_conformer.training.report.run_record import RunRecord, describe_data
-from wav2vec2_conformer.training.report.training_report import write_training_report
-from wav2vec2_conformer.training.resuming import final_checkpoint, find_checkpoint, is_finished
+from wav2vec2_conformer.training.resuming import find_checkpoint
+from wav2vec2_conformer.training.run_to_end import run_to_end
 from wav2vec2_conformer.training.schedule import TrainingClock, build_clock
-from wav2vec2_conformer.training.starting_model import (
-    build_starting_model,
-    read_feature_extractor,
-    read_starting_config,
-)
+from wav2vec2_conformer.training.starting_model import start_model
 
 if TYPE_CHECKING:
     from wav2vec2_conformer.training.pretraining.trainer import PretrainingTrainer
@@ -87,27 +67,15 @@ def pretrain(settings: PretrainingSettings) -> Path:
         MissingExtraError: accelerate, or TensorBoard if asked for, is not installed.
     """
     check_settings(settings)
-    output_dir = Path(settings.output_dir or "")
-    checkpoint = find_checkpoint(output_dir, resume=settings.resume)
+    checkpoint = find_checkpoint(Path(settings.output_dir or ""), resume=settings.resume)
     model, feature_extractor = prepare_model(settings)
     clock = build_clock(settings.time_limit_minutes)
     trainer = build_trainer(settings, model, feature_extractor, clock)
-    if trainer.args.should_save:
-        write_recipe(replace(settings, resume=False), output_dir / RECIPE_FILE)
-    if checkpoint is not None and is_finished(checkpoint, trainer.args, clock):
-        logger.info("%s: the run has reached its end already", checkpoint)
-        keeps_best = settings.load_best_model_at_end
-        last = final_checkpoint(checkpoint, keeps_best=keeps_best)
-        model = type(model).from_pretrained(last, dtype=torch.float32)
-    else:
-        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    final = output_dir / FINAL_FOLDER
-    model = whole_model(model)  # all processes take part
-    if trainer.args.should_save:
-        save_model_folder(model, feature_extractor, final, settings.save_dtype)
-        write_model_card(output_dir)
-        write_training_report(output_dir)
-    return final
+
+    def save(trained: Any, folder: Path) -> None:
+        save_model_folder(trained, feature_extractor, folder, settings.save_dtype)
+
+    return run_to_end(settings, trainer, clock, checkpoint, save)
 
 
 def check_settings(settings: PretrainingSettings) -> None:
@@ -117,9 +85,7 @@ def check_settings(settings: PretrainingSettings) -> None:
         InputError: Settings contradict each other or are out of range.
         MissingExtraError: accelerate, or what `report_to` needs, is not installed.
     """
-    check_extras(settings.report_to)
     check_run(settings)
-    check_save_dtype(settings.save_dtype)
     limit_s = settings.max_duration_s
     if limit_s is not None and not limit_s >= settings.min_duration_s:
         raise InputError(
@@ -150,9 +116,7 @@ def prepare_model(
         InputError: Settings contradict each other.
     """
     set_seed(settings.seed)
-    config = read_starting_config(settings.model, settings.config, settings.model_config)
-    model: Any = build_starting_model(Wav2Vec2ConformerForPreTraining, settings.model, config)
-    return model, read_feature_extractor(settings.model)
+    return start_model(Wav2Vec2ConformerForPreTraining, settings, {})
 
 
 def build_trainer(
@@ -199,30 +163,18 @@ def build_trainer(
         greater_is_better=True,
         remove_unused_columns=False,
     )
-    batch_seconds = limit_batch(arguments, settings.batch_seconds, settings.update_seconds)
     train_dataset = _read_dataset(settings, settings.train, model, masking)
-    train_sampler = DurationBatchSampler(
-        train_dataset.durations_s,
-        batch_seconds,
-        seed=settings.seed,
-        shortest_first_epochs=0,
-        num_processes=arguments.world_size,
-    )
-    accumulate_to(arguments, train_sampler, settings.update_seconds)
-    eval_dataset = eval_sampler = None
+    eval_dataset = valid_s = None
     if settings.valid is not None:
         eval_dataset = _read_dataset(settings, [settings.valid], model, masking, is_validation=True)
-        eval_sampler = DurationBatchSampler(
-            eval_dataset.durations_s,
-            batch_seconds,
-            shuffle=False,
-            num_processes=arguments.world_size,
-        )
+        valid_s = eval_dataset.durations_s
+    train_sampler, eval_sampler = build_samplers(
+        settings, arguments, train_dataset.durations_s, valid_s
+    )
     if settings.torch_compile:
         compile_blocks(model)
     monitor = HealthMonitor("pretraining", actions=read_actions(settings.health))
-    valid_durations_s = [] if eval_dataset is None else eval_dataset.durations_s
-    data = describe_data(train_dataset.durations_s, valid_durations_s)
+    data = describe_data(train_dataset.durations_s, valid_s or [])
     trainer = PretrainingTrainer(
         model=model,
         args=arguments,

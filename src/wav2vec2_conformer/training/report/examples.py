@@ -8,9 +8,26 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from wav2vec2_conformer.data.speaker_turns import SpeakerTurn
 from wav2vec2_conformer.data.whole_file import write_whole
 
 EXAMPLE_FILE = "examples.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Who speaks when in a recording.
+
+    Attributes:
+        duration_s: Length of the recording.
+        reference: Turns that are right.
+        hypothesis: Turns that the model found; a speaker whom it knows as one of the reference
+            has that one's name.
+    """
+
+    duration_s: float
+    reference: tuple[SpeakerTurn, ...]
+    hypothesis: tuple[SpeakerTurn, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +39,14 @@ class TextExample:
         hypothesis: What the model said.
         name: Of the utterance, "" if not known.
         is_transcript: Whether the two are to be compared word by word.
+        timeline: Who speaks when, where that is learned.
     """
 
     reference: str
     hypothesis: str
     name: str = ""
     is_transcript: bool = True
+    timeline: Timeline | None = None
 
 
 def write_examples(
@@ -90,7 +109,17 @@ def read_examples(run_dir: str | Path) -> list[TextExample]:
     path = Path(run_dir) / EXAMPLE_FILE
     if not path.is_file():
         return []
-    return [TextExample(**fields) for fields in json.loads(path.read_text(encoding="utf-8"))]
+    examples = []
+    for fields in json.loads(path.read_text(encoding="utf-8")):
+        timeline = fields.pop("timeline", None)
+        if timeline is not None:
+            turns = {
+                side: tuple(SpeakerTurn(**turn) for turn in timeline[side])
+                for side in ("reference", "hypothesis")
+            }
+            timeline = Timeline(timeline["duration_s"], **turns)
+        examples.append(TextExample(**fields, timeline=timeline))
+    return examples
 
 
 def _write(run_dir: str | Path, examples: Sequence[TextExample]) -> Path:

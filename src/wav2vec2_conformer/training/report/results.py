@@ -7,6 +7,7 @@ from wav2vec2_conformer.evaluation.word_alignment import align_texts
 from wav2vec2_conformer.training.report.examples import TextExample
 from wav2vec2_conformer.training.report.metrics import format_metric, label_metric, metrics_of
 from wav2vec2_conformer.training.report.run_folder import TrainingRun, is_evaluation
+from wav2vec2_conformer.training.report.timeline_chart import LEGEND, draw_timeline
 
 _MAX_EVALUATIONS = 50
 
@@ -47,6 +48,8 @@ def list_examples(examples: Sequence[TextExample]) -> str:
     """Return examples with what is wrong in them; "" without any."""
     if not examples:
         return ""
+    if examples[0].timeline is not None:
+        return _list_timelines(examples)
     if not examples[0].is_transcript:
         return _list_hardest(examples)
     legend = (
@@ -75,6 +78,17 @@ def list_examples(examples: Sequence[TextExample]) -> str:
             f"<p class='diff' dir='auto'>{' '.join(words)}</p></li>"
         )
     return f"{legend}<ol class='events'>{''.join(items)}</ol>"
+
+
+def _list_timelines(examples: Sequence[TextExample]) -> str:
+    figures = "".join(
+        f"<figure class='card chart'><figcaption><h3>{escape(e.name)}</h3><p class='quiet'>"
+        f"{escape(e.reference)}: {escape(e.hypothesis)}</p></figcaption>"
+        f"{draw_timeline(e.timeline)}</figure>"
+        for e in examples
+        if e.timeline is not None
+    )
+    return f"{LEGEND}<div class='charts'>{figures}</div>"
 
 
 def _list_hardest(examples: Sequence[TextExample]) -> str:

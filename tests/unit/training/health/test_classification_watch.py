@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from wav2vec2_conformer import Wav2Vec2ConformerForSequenceClassification
+from wav2vec2_conformer.training.health.batch_watch import BatchWatch
 from wav2vec2_conformer.training.health.classification_watch import ClassificationWatch
 
 
@@ -17,7 +18,7 @@ def model(config):
 def watch(model):
     return ClassificationWatch(
         has_chance_level=True,
-        count_frames=model._get_feat_extract_output_lengths,
+        batches=BatchWatch(model._get_feat_extract_output_lengths),
         after_updates=10,
     )
 

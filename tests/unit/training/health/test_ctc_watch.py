@@ -3,19 +3,16 @@
 import pytest
 import torch
 
+from wav2vec2_conformer.training.health.batch_watch import BatchWatch
 from wav2vec2_conformer.training.health.ctc_watch import CtcWatch
 
 
 @pytest.fixture
 def make_watch(ctc_model):
-    def make(**options):
+    def make(*, unknown_id=11, after_updates=None, **limits):
+        batches = BatchWatch(ctc_model._get_feat_extract_output_lengths, **limits)
         return CtcWatch(
-            **{
-                "blank_id": 0,
-                "unknown_id": 11,
-                "count_frames": ctc_model._get_feat_extract_output_lengths,
-            }
-            | options
+            blank_id=0, unknown_id=unknown_id, batches=batches, after_updates=after_updates
         )
 
     return make

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from wav2vec2_conformer import Wav2Vec2ConformerForPreTraining
+from wav2vec2_conformer.training.health.batch_watch import BatchWatch
 from wav2vec2_conformer.training.health.pretraining_watch import (
     PretrainingWatch,
     compute_perplexity,
@@ -24,7 +25,7 @@ def watch(model):
     return PretrainingWatch(
         num_codebooks=2,
         num_entries=6,
-        count_frames=model._get_feat_extract_output_lengths,
+        batches=BatchWatch(model._get_feat_extract_output_lengths),
         after_updates=20,
     )
 
