@@ -25,8 +25,8 @@ def noise(duration_s: float) -> torch.Tensor:
 def main() -> None:
     """Build a model, warm it up with a clip, and measure the clips that are asked for.
 
-    Arguments: `implementation`, `settings`, `warm_up_s`, `threads`, and perhaps `device` and
-    `folder`, which gets the logits. A request: `duration_s`.
+    Arguments: `implementation`, `settings`, `warm_up_s`, `threads`, and perhaps `device`, `dtype`,
+    `also_warm_up_s` (other lengths) and `folder`, which gets the logits. A request: `duration_s`.
     """
     conversation = Conversation()
     arguments = conversation.arguments
@@ -38,6 +38,7 @@ def main() -> None:
         arguments["settings"],
         noise(warm_up_s),
         device=arguments.get("device", "cpu"),
+        dtype=arguments.get("dtype", "float32"),
     )
 
     @torch.inference_mode()
@@ -54,7 +55,8 @@ def main() -> None:
             "flops_as_transformers": count_flops(config, num_samples, as_transformers=True),
         }
 
-    run({"duration_s": warm_up_s})
+    for duration_s in (warm_up_s, *arguments.get("also_warm_up_s", ())):
+        run({"duration_s": duration_s})
     conversation.answer_requests(run, facts)
 
 

@@ -6,7 +6,7 @@ import torch
 
 from wav2vec2_conformer.benchmark.conversation import Conversation
 from wav2vec2_conformer.benchmark.names import OURS
-from wav2vec2_conformer.benchmark.resources import measure
+from wav2vec2_conformer.benchmark.training_loop import prepare_steps
 from wav2vec2_conformer.benchmark.weights import fill_by_name
 
 SAMPLE_RATE_HZ = 16_000
@@ -16,7 +16,7 @@ _UNUSED = -100
 
 
 def main() -> None:
-    """Build a model and its optimizer, take a step on the shortest utterance, and then on all.
+    """Build a model and its optimizer, take steps to warm up, and one whenever asked.
 
     Arguments: `implementation`, `settings`, `durations_s`, `threads`. The feature encoder is
     frozen, as in every published recipe; no layer is dropped, so that both do the same work.
@@ -46,10 +46,8 @@ def main() -> None:
     model.train()
     step(short)
 
-    def run(_: dict[str, Any]) -> dict[str, Any]:
-        return measure(lambda: step(whole))[1]
-
-    conversation.answer_requests(run, {"loss": loss})
+    measure_step = prepare_steps(lambda: step(whole), arguments["implementation"])
+    conversation.answer_requests(lambda _: measure_step(), {"loss": loss})
 
 
 def _build(implementation: str, settings: dict[str, Any]) -> Any:

@@ -48,12 +48,15 @@ _METHOD = """\
   sides. The pipeline gets samples that are read within the measured time, as its own reading needs
   the program ffmpeg.
 - **S8** freezes the feature encoder; **S9** draws masks and negatives in each step. No layer is
-  dropped on either side, so that both do the same work.
+  dropped on either side, so that both do the same work. The time is that of steps one after the
+  other, in which ours keeps freed memory as `finetune` and `pretrain` do; memory is that of a step
+  before them.
 - **S11** compares lengths from that on which fills a batch.
 - **peers** have fewer layers than the released models: exporting all takes minutes. ONNX Runtime
   gets transformers' model with eager attention, as torch's exporter fails with the default one;
   OpenVINO is told to compute in float32, as its default is bfloat16 where the machine has it.
-- **gpu** runs the clip on CUDA, where there is a GPU.
+- **gpu** runs clips on CUDA, where there is a GPU: with torch's attention, with FlexAttention, and
+  replayed as CUDA graphs.
 """
 
 

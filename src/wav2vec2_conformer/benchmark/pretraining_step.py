@@ -8,7 +8,7 @@ from torch import Tensor
 
 from wav2vec2_conformer.benchmark.conversation import Conversation
 from wav2vec2_conformer.benchmark.names import OURS
-from wav2vec2_conformer.benchmark.resources import measure
+from wav2vec2_conformer.benchmark.training_loop import prepare_steps
 from wav2vec2_conformer.benchmark.weights import fill_by_name
 from wav2vec2_conformer.training.pretraining.draws import Masking
 
@@ -17,7 +17,7 @@ _MASKING = Masking()
 
 
 def main() -> None:
-    """Build a model and its optimizer, take a step to warm up, and one whenever asked.
+    """Build a model and its optimizer, take steps to warm up, and one whenever asked.
 
     Arguments: `implementation`, `settings`, `durations_s`, all the same; `threads`. No layer is
     dropped, so that both do the same work. Memory is counted beyond weights, gradients and the
@@ -59,10 +59,8 @@ def main() -> None:
     model.train()
     step()
 
-    def run(_: dict[str, Any]) -> dict[str, Any]:
-        return measure(step)[1]
-
-    conversation.answer_requests(run, {"loss": loss})
+    measure_step = prepare_steps(step, arguments["implementation"])
+    conversation.answer_requests(lambda _: measure_step(), {"loss": loss})
 
 
 def _build(settings: dict[str, Any], *, is_ours: bool) -> Any:

@@ -25,11 +25,17 @@ def measure(work: Callable[[], Result]) -> tuple[Result, dict[str, float | None]
         weights), in MB of 10^6 bytes. Memory is None where there is no /proc (not Linux).
     """
     before_mb = _start_memory()
+    result, times = measure_time(work)
+    memory_mb = None if before_mb is None else _status_mb("VmHWM") - before_mb
+    return result, {**times, "memory_mb": memory_mb}
+
+
+def measure_time(work: Callable[[], Result]) -> tuple[Result, dict[str, float | None]]:
+    """Do the same without memory, and without giving back first what earlier work left."""
     start_s, cpu_start_s = time.perf_counter(), time.process_time()
     result = work()
     wall_s, cpu_s = time.perf_counter() - start_s, time.process_time() - cpu_start_s
-    memory_mb = None if before_mb is None else _status_mb("VmHWM") - before_mb
-    return result, {"wall_s": wall_s, "cpu_s": cpu_s, "memory_mb": memory_mb}
+    return result, {"wall_s": wall_s, "cpu_s": cpu_s}
 
 
 def resident_mb() -> float | None:

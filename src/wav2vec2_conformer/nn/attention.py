@@ -28,8 +28,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from wav2vec2_conformer.nn.dropout import is_lean
+from wav2vec2_conformer.nn.flex_attention import FlexAttention
 from wav2vec2_conformer.nn.head_scores import RelativePositions
-from wav2vec2_conformer.nn.in_place import may_write_over
+from wav2vec2_conformer.nn.in_place import is_captured, may_write_over
 from wav2vec2_conformer.nn.positions import rotate
 from wav2vec2_conformer.nn.relative_attention import attend_in_cache
 from wav2vec2_conformer.nn.trained_attention import attend_with_gradient
@@ -114,6 +115,7 @@ class SelfAttention(nn.Module):
         *,
         return_weights: bool = False,
         packed_lengths: Sequence[int] | None = None,
+        flex: FlexAttention | None = None,
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T T"] | None]:
         """Let each frame look at all valid frames.
 
@@ -126,6 +128,7 @@ class SelfAttention(nn.Module):
                 T x T memory per head.
             packed_lengths: Frames of each utterance, if they stand in one row without padding;
                 `position_table` is that of the longest, `rotation` goes with the row.
+            flex: Attends in place of what is fastest here; knows of the padding.
 
         Returns:
             Frames of the same shape (at padded frames without meaning), and the weights or None.
@@ -145,7 +148,7 @@ class SelfAttention(nn.Module):
             mixed, weights = self._attend_eagerly(query, key, value, projected, padding_mask)
             return to_output(mixed.transpose(1, 2).flatten(2)), weights
         if packed_lengths is None:
-            mixed = self._mix(query, key, value, projected, padding_mask)
+            mixed = self._mix(query, key, value, projected, padding_mask, flex)
         else:
             pieces, start = [], 0
             for length in packed_lengths:
@@ -165,24 +168,24 @@ class SelfAttention(nn.Module):
         value: Float[Tensor, "B H T K"],
         projected: Float[Tensor, "H K P"] | None,
         padding_mask: Bool[Tensor, "B T"] | None,
+        flex: FlexAttention | None = None,
     ) -> Float[Tensor, "B T H K"]:
-        """Mix the values by what is fastest here."""
+        """Mix the values by what is asked for, or by what is fastest here."""
         dropout = self.dropout if self.training else 0.0
+        biases = self._position_biases
+        positions = None if projected is None else RelativePositions(projected, *biases())
+        if flex is not None:
+            return flex.attend(query, key, value, positions, dropout=dropout)
         if _is_recorded_on_cpu(query) and (dropout == 0.0 or is_lean(query, dropout)):
-            positions = None
-            if projected is not None:
-                positions = RelativePositions(projected, *self._position_biases())
             return attend_with_gradient(query, key, value, positions, padding_mask, dropout=dropout)
-        if projected is None:
+        if positions is None:
             mask = None if padding_mask is None else ~padding_mask[:, None, None, :]
             return self._attend(query, key, value, mask).transpose(1, 2)
         # In 16 bits torch's own attention keeps its sums in 32.
         on_cpu = query.device.type == "cpu" and query.dtype == torch.float32
         if on_cpu and may_write_over() and dropout == 0.0:
-            positions = RelativePositions(projected, *self._position_biases())
             return attend_in_cache(query, key, value, positions, padding_mask)
-        mixed = self._attend_in_blocks(query, key, value, projected, padding_mask)
-        return mixed.transpose(1, 2)
+        return self._attend_in_blocks(query, key, value, positions, padding_mask).transpose(1, 2)
 
     def _split_heads(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B H T K"]:
         return x.unflatten(2, (self.num_heads, self.head_dim)).transpose(1, 2)
@@ -207,11 +210,11 @@ class SelfAttention(nn.Module):
         query: Float[Tensor, "B H T K"],
         key: Float[Tensor, "B H T K"],
         value: Float[Tensor, "B H T K"],
-        projected: Float[Tensor, "H K P"],
+        positions: RelativePositions,
         padding_mask: Bool[Tensor, "B T"] | None,
     ) -> Float[Tensor, "B H T K"]:
         num_frames = query.shape[2]
-        bias_u, bias_v = self._position_biases()
+        projected, bias_u, bias_v = positions
         with_u = query + bias_u[:, None]
         with_v = (query + bias_v[:, None]) * self.head_dim**-0.5
         if torch.compiler.is_compiling():
@@ -300,18 +303,18 @@ class SelfAttention(nn.Module):
         call `train()` or `eval()` after that.
         """
         num_frames = (position_table.shape[0] + 1) // 2
-        if type(self.linear_pos) is not nn.Linear:  # an adapter is around it, or it is in int8
-            return self._project_table(position_table)
-        weight = self.linear_pos.weight
         if (
-            self.training
+            type(self.linear_pos) is not nn.Linear  # an adapter is around it, or it is in int8
+            or self.training
             or torch.is_grad_enabled()
             or torch.compiler.is_compiling()
-            or torch.is_autocast_enabled(weight.device.type)
+            or torch.is_autocast_enabled(position_table.device.type)
             or num_frames > MAX_CACHED_FRAMES
-            or weight.is_inference()  # torch does not count what is written to it
+            or self.linear_pos.weight.is_inference()  # torch does not count what is written to it
+            or is_captured(position_table)  # memory of a CUDA graph, which others write over
         ):
             return self._project_table(position_table)
+        weight = self.linear_pos.weight
         cached = self._cached
         if not (
             cached is not None

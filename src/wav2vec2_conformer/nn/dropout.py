@@ -76,15 +76,10 @@ def draw_kept(shape: torch.Size, probability: float) -> tuple[UInt8[Tensor, "...
     """Return 0 with a probability, else 1, and the factor that makes up for the zeros."""
     levels = min(round(probability * LEVELS), LEVELS - 1)
     is_kept = torch.empty(shape, dtype=torch.uint8)
-    for piece in is_kept.flatten().split(PIECE_ELEMENTS):
-        piece.copy_(_draw(piece.shape, levels))
+    lowest = torch.iinfo(torch.int16).min + levels
+    # torch multiplies by bytes at twice the speed of truth values, so both views are of use.
+    for piece in is_kept.flatten().view(torch.bool).split(PIECE_ELEMENTS):
+        fours = torch.empty(-(-len(piece) // 4), dtype=torch.int64)
+        fours.random_(torch.iinfo(torch.int64).min, None)
+        torch.ge(fours.view(torch.int16)[: len(piece)], lowest, out=piece)
     return is_kept, LEVELS / (LEVELS - levels)
-
-
-def _draw(shape: torch.Size, levels: int) -> UInt8[Tensor, "..."]:
-    """Return 0 with a probability of `levels` in 65536, else 1."""
-    fours = torch.empty(-(-shape.numel() // 4), dtype=torch.int64)
-    fours.random_(torch.iinfo(torch.int64).min, None)
-    sixteen_bits = fours.view(torch.int16)[: shape.numel()].view(shape)
-    is_kept = sixteen_bits >= torch.iinfo(torch.int16).min + levels
-    return is_kept.view(torch.uint8)  # torch multiplies by bytes at twice the speed of truth values

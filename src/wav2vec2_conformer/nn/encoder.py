@@ -22,6 +22,7 @@ from torch.utils.checkpoint import checkpoint
 
 from wav2vec2_conformer.nn.attention import Positions
 from wav2vec2_conformer.nn.dropout import Dropout
+from wav2vec2_conformer.nn.flex_attention import FlexAttention
 from wav2vec2_conformer.nn.normalization import frozen_statistics
 from wav2vec2_conformer.nn.packing import pack, packed_lengths, unpack
 from wav2vec2_conformer.nn.positional_convolution import PositionalConvolution
@@ -94,6 +95,7 @@ class Encoder(nn.Module):
         keep_hidden_states: bool = False,
         keep_attentions: bool = False,
         eager_attention: bool = False,
+        flex_attention: bool = False,
         layer_weights: Float[Tensor, " L"] | None = None,
     ) -> EncoderOutput:
         """Put frames in context.
@@ -105,12 +107,14 @@ class Encoder(nn.Module):
             keep_hidden_states: Whether to return all hidden states.
             keep_attentions: Whether to return all attention weights.
             eager_attention: Whether to compute attention as written in the papers.
+            flex_attention: Whether torch's FlexAttention computes it, where no attention weights
+                are wanted (see `nn/flex_attention.py`).
             layer_weights: One weight per hidden state, to sum them up on the way.
         """
         if isinstance(self.pos_conv_embed, PositionalConvolution):
             x = _zero_padding(x, padding_mask)
             x = x + self.pos_conv_embed(x)
-        show_blocks = keep_hidden_states or keep_attentions or eager_attention
+        show_blocks = keep_hidden_states or keep_attentions or eager_attention or flex_attention
         if padding_mask is not None and exact_padding and not (show_blocks or self.training):
             lengths = packed_lengths(padding_mask)
             if lengths is not None:
@@ -129,6 +133,7 @@ class Encoder(nn.Module):
             keep_hidden_states=keep_hidden_states,
             keep_attentions=keep_attentions,
             eager_attention=eager_attention,
+            flex_attention=flex_attention,
         )
 
     def _run_blocks(
@@ -142,6 +147,7 @@ class Encoder(nn.Module):
         keep_hidden_states: bool = False,
         keep_attentions: bool = False,
         eager_attention: bool = False,
+        flex_attention: bool = False,
     ) -> EncoderOutput:
         """Run all blocks on a padded batch, or on packed frames of the given lengths."""
         if self.norm == "before" and self.layer_norm is not None:
@@ -152,8 +158,9 @@ class Encoder(nn.Module):
         attentions = []
         total = None if layer_weights is None else layer_weights[0] * x
         eager = eager_attention or keep_attentions
+        flex = FlexAttention(padding_mask) if flex_attention and not eager else None
         for index, layer in enumerate(self.layers, start=1):
-            inputs = (x, table, rotation, padding_mask, conv_mask, eager, lengths)
+            inputs = (x, table, rotation, padding_mask, conv_mask, eager, lengths, flex)
             out, weights = self._run_block(layer, inputs)
             x = self._drop_layer(x, out)
             if index == len(self.layers):

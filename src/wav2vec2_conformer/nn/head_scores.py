@@ -14,6 +14,7 @@ Shapes used in this file:
     P  relative positions, 2T - 1
 """
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 QUERY_ROWS = 128
-SCORE_ELEMENTS = 2**18  # 1 MB of float32, half of a core's own cache
+SCORE_ELEMENTS = 2**18  # for each thread 1 MB of float32, half of a core's own cache
 
 
 class RelativePositions(NamedTuple):
@@ -113,7 +114,8 @@ def at_keys(of_positions: Float[Tensor, "H Q N2"]) -> Float[Tensor, "H Q N"]:
 
 
 def heads_at_once(num_heads: int, num_frames: int) -> int:
-    """Return how many heads' scores fit into the cache, but enough for all threads."""
-    rows = min(QUERY_ROWS, num_frames)
-    fitting = SCORE_ELEMENTS // (rows * (num_frames + rows - 1))
-    return min(max(fitting, torch.get_num_threads()), num_heads)
+    """Return how many heads' scores fit into the threads' caches: one for each at least."""
+    rows, num_threads = min(QUERY_ROWS, num_frames), torch.get_num_threads()
+    fitting = max(num_threads * SCORE_ELEMENTS // (rows * (num_frames + rows - 1)), num_threads)
+    num_parts = math.ceil(num_heads / fitting)
+    return math.ceil(num_heads / num_parts)  # parts of about the same size

@@ -25,6 +25,15 @@ def may_write_over() -> bool:
     return not torch.jit.is_tracing()  # type: ignore[attr-defined]  # torch forgot to export it
 
 
+def is_captured(x: Float[Tensor, "..."]) -> bool:
+    """Return whether what is computed of `x` now becomes part of a CUDA graph.
+
+    Its results lie in memory that is the graph's own, and that is written to anew with each
+    replay: nothing may be kept of them.
+    """
+    return x.is_cuda and torch.cuda.is_current_stream_capturing()
+
+
 def add_onto(
     x: Float[Tensor, "*B D"], y: Float[Tensor, "*B D"], *, alpha: float = 1.0
 ) -> Float[Tensor, "*B D"]:

@@ -22,6 +22,7 @@ from wav2vec2_conformer.nn.attention import Positions, SelfAttention
 from wav2vec2_conformer.nn.convolution import ConvolutionModule
 from wav2vec2_conformer.nn.dropout import Dropout
 from wav2vec2_conformer.nn.feed_forward import FeedForward
+from wav2vec2_conformer.nn.flex_attention import FlexAttention
 from wav2vec2_conformer.nn.in_place import add_onto
 
 
@@ -110,6 +111,7 @@ class ConformerLayer(nn.Module):
         conv_padding_mask: Bool[Tensor, "B T"] | None = None,
         return_weights: bool = False,
         packed_lengths: Sequence[int] | None = None,
+        flex: FlexAttention | None = None,
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T T"] | None]:
         """Transform frames.
 
@@ -123,6 +125,7 @@ class ConformerLayer(nn.Module):
             packed_lengths: The frames are packed (see `nn/packing.py`): those of one utterance
                 after the other, in one row. Then there are no masks, positions are those of the
                 longest utterance, and no attention weights are returned.
+            flex: What attends, if not the fastest here.
 
         Returns:
             Frames of the same shape, and the attention weights or None.
@@ -135,6 +138,7 @@ class ConformerLayer(nn.Module):
             key_padding_mask,
             return_weights=return_weights,
             packed_lengths=packed_lengths,
+            flex=flex,
         )
         x = add_onto(x, self.self_attn_dropout(attended))  # no longer the caller's tensor
         if self.conv_module.causal:

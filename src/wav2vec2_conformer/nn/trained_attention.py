@@ -171,8 +171,8 @@ class _Gradients:
         of_positions = scores.position_buffer(block).zero_()
         at_keys(of_positions).copy_(of_scores)
         near = scores.positions_of(block)
-        of_projected = scores.with_v[:, block].transpose(1, 2) @ of_positions
-        self.sums[3][part.heads, :, near] += of_projected
+        total = self.sums[3][part.heads, :, near]
+        total.baddbmm_(scores.with_v[:, block].transpose(1, 2), of_positions)
         return of_positions @ self.tensors[3][part.heads, :, near].transpose(1, 2)
 
 

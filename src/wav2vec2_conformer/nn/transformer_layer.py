@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from wav2vec2_conformer.nn.adapter_language import LanguageAdapter
 from wav2vec2_conformer.nn.dropout import Dropout
 from wav2vec2_conformer.nn.feed_forward import FeedForward
+from wav2vec2_conformer.nn.flex_attention import FlexAttention
 from wav2vec2_conformer.nn.in_place import add_onto
 from wav2vec2_conformer.nn.plain_attention import PlainAttention
 
@@ -78,6 +79,7 @@ class TransformerLayer(nn.Module):
         conv_padding_mask: Bool[Tensor, "B T"] | None = None,  # noqa: ARG002
         return_weights: bool = False,
         packed_lengths: Sequence[int] | None = None,
+        flex: FlexAttention | None = None,
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T T"] | None]:
         """Transform frames.
 
@@ -89,6 +91,7 @@ class TransformerLayer(nn.Module):
             conv_padding_mask: Not used: there is no convolution.
             return_weights: Whether to return the attention weights.
             packed_lengths: As for `ConformerLayer`.
+            flex: As for `ConformerLayer`.
 
         Returns:
             Frames of the same shape, and the attention weights or None.
@@ -98,6 +101,7 @@ class TransformerLayer(nn.Module):
             padding_mask=key_padding_mask,
             return_weights=return_weights,
             packed_lengths=packed_lengths,
+            flex=flex,
         )
         x = torch.add(x, self.dropout(attended))  # from here on no longer the caller's tensor
         if not self.norm_first:

@@ -11,7 +11,13 @@ from wav2vec2_conformer.benchmark.accuracy_rows import measure_accuracy
 from wav2vec2_conformer.benchmark.batch_rows import measure_batch
 from wav2vec2_conformer.benchmark.clip_rows import measure_relative, measure_rotary
 from wav2vec2_conformer.benchmark.gpu_rows import measure_gpu
-from wav2vec2_conformer.benchmark.names import MACHINE, OURS, OURS_INT8
+from wav2vec2_conformer.benchmark.names import (
+    MACHINE,
+    OURS,
+    OURS_FLEX,
+    OURS_GRAPHS,
+    OURS_INT8,
+)
 from wav2vec2_conformer.benchmark.peer_rows import measure_peers
 from wav2vec2_conformer.benchmark.recording_rows import measure_growth, measure_long_recording
 from wav2vec2_conformer.benchmark.row import Row
@@ -40,6 +46,7 @@ class CannedSession(Session):
     """Answers every request at once; those in `failing` fail."""
 
     failing: tuple[str, ...] = ()
+    num_experiments: int = 0
 
     def alternate(
         self,
@@ -50,6 +57,7 @@ class CannedSession(Session):
         needs_gb: float,
     ) -> dict[str, Outcome]:
         assert needs_gb > 0, experiment
+        self.num_experiments += 1
         outcomes = {}
         for name in modules:
             answer = {OURS: OURS_ANSWER, OURS_INT8: INT8_ANSWER}.get(name, PEER_ANSWER)
@@ -168,7 +176,19 @@ def test_every_peer_has_a_row(session: CannedSession) -> None:
     assert rows[4].verdict == "not measured: OpenVINO: it broke"
 
 
-def test_without_a_gpu_the_row_says_so(session: CannedSession) -> None:
-    session.failing = ("transformers", OURS)
-    [row] = measure_gpu(session)
-    assert row.verdict == "not measured: it broke"
+def test_gpu_rows_tell_attention_and_graphs_apart(session: CannedSession) -> None:
+    rows = measure_gpu(session)
+    assert [(row.work, row.against, row.reached) for row in rows[:4]] == [
+        ("2 s clip, relative, float32, GPU", "transformers default", 1.5),
+        ("2 s clip, relative, float32, GPU, FlexAttention", OURS, 1 / 1.5),
+        ("1 s clip, relative, float32, GPU", "transformers default", 1.5),
+        ("1 s clip, relative, float32, GPU, CUDA graphs", OURS, 1 / 1.5),
+    ]
+    assert len(rows) == 12
+
+
+def test_without_a_gpu_the_rows_say_so_and_it_is_tried_once(session: CannedSession) -> None:
+    session.failing = ("transformers", OURS, OURS_FLEX, OURS_GRAPHS)
+    rows = measure_gpu(session)
+    assert {row.verdict for row in rows} == {"not measured: it broke"}
+    assert session.num_experiments == 1

@@ -48,7 +48,7 @@ def test_relative_attention_never_holds_scores_of_all_pairs() -> None:
     with torch.no_grad(), Largest() as largest:
         attention(frames, table)
     one_head = QUERY_ROWS * (num_frames + QUERY_ROWS)
-    assert largest.num_elements <= max(SCORE_ELEMENTS, torch.get_num_threads() * one_head)
+    assert largest.num_elements <= torch.get_num_threads() * max(SCORE_ELEMENTS, one_head)
     with Largest() as largest:  # with a gradient, blocks of queries of all heads
         attention(frames, table)
     assert largest.num_elements <= heads * QUERY_BLOCK_FRAMES * (num_frames + QUERY_BLOCK_FRAMES)

@@ -91,6 +91,16 @@ def test_is_not_made_of_long_tables(attention, projections, monkeypatch):
     assert projections == [8, 9, 9]
 
 
+def test_is_neither_made_nor_used_in_a_cuda_graph(attention, projections, monkeypatch):
+    run(attention, 9)
+    monkeypatch.setattr(attention_module, "is_captured", lambda _: True)
+    run(attention, 9)
+    run(attention, 12)
+    monkeypatch.undo()
+    assert projections == [9, 9, 12]
+    assert attention._cached.num_frames == 9
+
+
 @pytest.mark.parametrize("assign", [False, True])
 def test_is_forgotten_when_weights_are_loaded(attention, build, assign):
     run(attention, 9)
