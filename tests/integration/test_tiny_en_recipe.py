@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
+from wav2vec2_conformer.checkpoints.bundled import bundled_checkpoint_path
 from wav2vec2_conformer.cli.main import app
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "tiny-en"
@@ -103,3 +106,40 @@ def test_the_recipe_goes_from_manifests_to_a_measured_model(
     assert measure["describe"](figures, "noise") == "2 clips, 2 speakers, 0.0 h, noise"
     assert len(measure["rates"](figures)) == 2
     assert "utterances" in capsys.readouterr().out
+
+
+def test_the_card_gets_the_new_figures() -> None:
+    measure = runpy.run_path(str(RECIPE / "measure.py"))
+    head = measure["TABLE_HEAD"]
+    card = f"# A model\n\n{head}| old | 1 h |\n| | 2 h |\n\nText.\n\n| another | table |\n"
+    new = measure["replace_table"](card, f"{head}| new | 1 h |\n")
+    assert new == f"# A model\n\n{head}| new | 1 h |\n\nText.\n\n| another | table |\n"
+    with pytest.raises(ValueError, match="the card has 0 tables"):
+        measure["replace_table"]("# A model\n", head)
+    card = bundled_checkpoint_path() / "README.md"
+    measure["replace_table"](card.read_text(encoding="utf-8"), head)  # it has one such table
+
+
+def test_a_trained_model_takes_the_place_of_the_bundled_one(tmp_path: Path) -> None:
+    install = runpy.run_path(str(RECIPE / "install.py"))["main"]
+    final, bundled = tmp_path / "final", tmp_path / "bundled"
+    final.mkdir()
+    bundled.mkdir()
+    (bundled / "README.md").write_text("the card")
+    (final / "README.md").write_text("of the run")
+    save_file({"lm_head.weight": torch.ones(3, 2)}, final / "model.safetensors")
+    with pytest.raises(SystemExit, match=r"lacks config\.json, preprocessor_config\.json"):
+        install(final, bundled)
+    names = ["config.json", "preprocessor_config.json", "tokenizer_config.json", "vocab.json"]
+    for name in names:
+        (final / name).write_text(name)
+    with pytest.raises(SystemExit, match="holds F32"):
+        install(final, bundled)
+    assert [path.name for path in bundled.iterdir()] == ["README.md"]
+
+    save_file({"lm_head.weight": torch.ones(3, 2).half()}, final / "model.safetensors")
+    install(final, bundled)
+    names.append("model.safetensors")
+    assert {path.name for path in bundled.iterdir()} == {"README.md", *names}
+    assert (bundled / "README.md").read_text() == "the card"
+    assert all((bundled / name).read_bytes() == (final / name).read_bytes() for name in names)

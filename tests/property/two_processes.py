@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType
 from torch import nn
-from torch.distributed.fsdp import fully_shard
 from transformers import TrainingArguments
 
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
@@ -92,7 +93,16 @@ def build_model(**settings):
     return Wav2Vec2ConformerForCTC(Wav2Vec2ConformerConfig(**config | settings))
 
 
-def train(folder, model=None, *, has_bad_clip=False, max_steps=5, sync_batch_norm=False, **more):
+def train(
+    folder,
+    model=None,
+    *,
+    has_bad_clip=False,
+    max_steps=5,
+    sync_batch_norm=False,
+    resume_from=None,
+    **more,
+):
     """Train with the trainer; return it and its data."""
     model = build_model() if model is None else model
     num_processes = int(os.environ.get("WORLD_SIZE", "1"))
@@ -103,13 +113,12 @@ def train(folder, model=None, *, has_bad_clip=False, max_steps=5, sync_batch_nor
         gradient_accumulation_steps=NUM_PROCESSES // num_processes,
         use_cpu=True,
         report_to="none",
-        save_strategy="no",
         optim="adamw_torch",
         weight_decay=0.1,
         label_names=["labels"],
         disable_tqdm=True,
         accelerator_config={"even_batches": False},
-        **more,
+        **{"save_strategy": "no", **more},
     )
     data = Clips(has_bad_clip=has_bad_clip)
     clock = TrainingClock(None)
@@ -131,7 +140,7 @@ def train(folder, model=None, *, has_bad_clip=False, max_steps=5, sync_batch_nor
         callbacks=[clock],
         sync_batch_norm=sync_batch_norm,
     )
-    trainer.train()
+    trainer.train(resume_from_checkpoint=resume_from)
     return trainer, data
 
 
@@ -203,31 +212,32 @@ def batch_norm_input():
     return torch.randn(4, 3, 7, generator=generator) * 2 + 1, mask
 
 
-def run_sharded_training(folder, rank):
-    """FSDP2 by block, then one file that a single process loads."""
-    model = build_model()
-    for layer in model.wav2vec2_conformer.encoder.layers:
-        fully_shard(layer)
-    fully_shard(model)
-    part = sum(p.to_local().numel() for p in model.parameters())
-    model.activation_checkpointing_enable()
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
-    for step in range(3):
-        optimizer.zero_grad()
-        step_batch(model, 2 * step + rank).backward()
-        optimizer.step()
-    whole = whole_model(model)
-    if rank == 0:
-        whole.save_pretrained(folder / "sharded")
-    return {"part": part}
+def run_sharded_training(folder):
+    """`fsdp` of the trainer, which accelerate has for GPUs alone: here it takes CPUs for such.
 
+    A checkpoint on the way, the last one, the final model, and a run that goes on from the first.
+    """
+    build_state = AcceleratorState.__init__
 
-def step_batch(model, number):
-    """Return the loss of a batch of clips of one length, so that no padding differs."""
-    generator = torch.Generator().manual_seed(number)
-    waveforms = torch.randn(2, 6_000, generator=generator)
-    labels = torch.randint(3, 12, (2, 4), generator=generator)
-    return model.train()(waveforms, labels=labels).loss
+    def shard_on_cpu(self, *args, fsdp_plugin=None, **kwargs):
+        build_state(self, *args, fsdp_plugin=fsdp_plugin, **kwargs)
+        if fsdp_plugin is not None:
+            self.fsdp_plugin = fsdp_plugin
+        self.distributed_type = DistributedType.FSDP
+
+    AcceleratorState.__init__ = shard_on_cpu
+    more = {"fsdp": True, "activation_checkpointing": True}
+    more |= {"save_strategy": "steps", "save_steps": 3}
+    trainer, _ = train(folder / "fsdp", **more)
+    part = sum(p.to_local().numel() for p in trainer.model.parameters())
+    metrics = trainer.evaluate()
+    checkpoint = folder / "fsdp" / "checkpoint-3"
+    resumed, _ = train(folder / "resumed", resume_from=str(checkpoint), **more)
+    for name, model in (("whole", trainer.model), ("resumed-whole", resumed.model)):
+        whole = whole_model(model)
+        if trainer.args.should_save:
+            whole.save_pretrained(folder / name)
+    return {"part": part, "metrics": metrics}
 
 
 def main(folder):
@@ -237,7 +247,7 @@ def main(folder):
         "random": run_random_training(folder),
         "bad": run_training_with_bad_clip(folder),
         "batch_norm": run_batch_norm(rank),
-        "sharded": run_sharded_training(folder, rank),
+        "sharded": run_sharded_training(folder),
     }
     torch.save(results, folder / f"results-{rank}.pt")
     dist.destroy_process_group()

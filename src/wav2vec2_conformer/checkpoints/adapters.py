@@ -9,10 +9,9 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import save_file
-from transformers import Wav2Vec2Processor
 
 from wav2vec2_conformer.errors import CheckpointError, InputError
 from wav2vec2_conformer.models.adapters import (
@@ -21,6 +20,9 @@ from wav2vec2_conformer.models.adapters import (
     list_languages,
 )
 from wav2vec2_conformer.text.vocabulary import PAD, build_processor, check_vocabulary
+
+if TYPE_CHECKING:  # slow to import, and with a whole processor only
+    from transformers import Wav2Vec2Processor
 
 VOCABULARY_FILE = "vocab.json"
 TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
@@ -130,7 +132,7 @@ def add_language(folder: str | Path, source: str | Path, language: str) -> None:
     temporary.replace(Path(folder) / file_name)
 
 
-def choose_language(processor: Wav2Vec2Processor, language: str) -> None:
+def choose_language(processor: "Wav2Vec2Processor", language: str) -> None:
     """Let a processor's tokenizer use the vocabulary of a language.
 
     Args:
@@ -152,7 +154,7 @@ def choose_language(processor: Wav2Vec2Processor, language: str) -> None:
 
 def build_language_processor(
     vocabularies: Mapping[str, Mapping[str, int]], language: str
-) -> Wav2Vec2Processor:
+) -> "Wav2Vec2Processor":
     """Return a processor with the vocabularies of several languages.
 
     Args:

@@ -14,12 +14,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import PretrainedConfig
-from transformers.initialization import no_init_weights
 
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import CheckpointError
 from wav2vec2_conformer.models.int8 import find_int8_layers
-from wav2vec2_conformer.models.pretrained import parts_without_use
 from wav2vec2_conformer.nn.int8_linear import Int8Linear, dequantize_weight, quantize_weight
 from wav2vec2_conformer.nn.positions import RotaryPositions
 
@@ -88,6 +86,8 @@ def read_int8_folder(
     Raises:
         CheckpointError: The folder is damaged, or of another architecture.
     """
+    from transformers.initialization import no_init_weights  # noqa: PLC0415 - slow
+
     folder = Path(folder)
     values, _ = PretrainedConfig.get_config_dict(folder)
     model_class = model_class.class_for(
@@ -193,6 +193,8 @@ def _begin_missing(model: Any, missing: list[str]) -> None:
     Raises:
         CheckpointError: What is missing is a part of the body that matters.
     """
+    from wav2vec2_conformer.models.pretrained import parts_without_use  # noqa: PLC0415 - slow
+
     prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
     may_be_missing = parts_without_use(model.config)
     parameters = dict(model.named_parameters())

@@ -3,13 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from transformers import (
-    AutoFeatureExtractor,
-    SeamlessM4TFeatureExtractor,
-    Wav2Vec2BertProcessor,
-    Wav2Vec2Processor,
-)
-
 from wav2vec2_conformer.errors import CheckpointError
 from wav2vec2_conformer.nn.log_mel import SAMPLE_RATE_HZ, SPECTRA_PER_FRAME
 
@@ -27,6 +20,12 @@ def load_processor(place: str | Path) -> Any:
     Raises:
         CheckpointError: Its files are missing or cannot be read.
     """
+    from transformers import (  # noqa: PLC0415 - slow: with all of transformers' models
+        SeamlessM4TFeatureExtractor,
+        Wav2Vec2BertProcessor,
+        Wav2Vec2Processor,
+    )
+
     try:
         extractor = load_feature_extractor(place)
         takes_log_mel = isinstance(extractor, SeamlessM4TFeatureExtractor)
@@ -58,6 +57,11 @@ def load_feature_extractor(place: str | Path) -> Any:
         OSError: The files cannot be read.
         ValueError: The same.
     """
+    from transformers import (  # noqa: PLC0415 - slow, see above
+        AutoFeatureExtractor,
+        SeamlessM4TFeatureExtractor,
+    )
+
     extractor: Any = AutoFeatureExtractor.from_pretrained(place)
     if isinstance(extractor, SeamlessM4TFeatureExtractor):
         computed = {"sampling_rate": SAMPLE_RATE_HZ, "stride": SPECTRA_PER_FRAME}

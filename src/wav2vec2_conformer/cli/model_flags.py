@@ -79,6 +79,13 @@ RuntimeName = Annotated[
     Literal["auto", "torch", "onnx", "openvino"],
     Option(help="What runs the model; auto is torch, and for exported folders what is there."),
 ]
+CudaGraphs = Annotated[
+    bool,
+    Option(
+        "--cuda-graphs",
+        help="Replay the model's passes as CUDA graphs, for less time between kernels; on GPUs.",
+    ),
+]
 BatchSeconds = Annotated[float, Option(min=1.0, help="Seconds of audio in the model at once.")]
 # Windows whose frames are joined; those of `classify` do not overlap.
 WindowSeconds = Annotated[

@@ -67,6 +67,14 @@ def serve(
             rich_help_panel=_MODELS,
         ),
     ] = None,
+    cuda_graphs: Annotated[
+        bool,
+        Option(
+            "--cuda-graphs",
+            help="Replay passes of the recognizers as CUDA graphs; on GPUs.",
+            rich_help_panel=_WORK,
+        ),
+    ] = False,
     host: Annotated[
         str | None,
         Option(help="Address to listen on; 0.0.0.0 for all.", show_default="127.0.0.1"),
@@ -163,6 +171,7 @@ def serve(
         "classification_model": classification_model,
         "device": device,
         "compute_type": compute_type,
+        "cuda_graphs": cuda_graphs or None,
         "host": host,
         "port": port,
         "api_keys": api_keys,

@@ -122,15 +122,12 @@ def stream(
     from wav2vec2_conformer.audio.pcm import PcmReader
     from wav2vec2_conformer.audio.truncation import TruncatedAudioWarning
     from wav2vec2_conformer.inference import Transcriber
-    from wav2vec2_conformer.inference.stream_session import StreamSession
 
     silence_loading()
     transcriber = Transcriber.from_pretrained(
         model, device=device, compute_type=compute_type, decoding=decoding, runtime=runtime
     )
-    session = StreamSession(
-        transcriber.model, transcriber.processor, transcriber.decoder, latency_s=latency
-    )
+    session = transcriber.stream(latency_s=latency)
     pace: RealTimePace | None = None
     with ExitStack() as resources:
         blocks: Iterator[NDArray[np.float32]]

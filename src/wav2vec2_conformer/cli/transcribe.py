@@ -21,10 +21,11 @@ from wav2vec2_conformer.cli.decoding_flags import (
 from wav2vec2_conformer.cli.failed_inputs import FailedInput, report_failures, write_failures
 from wav2vec2_conformer.cli.format_flags import (
     Characters,
-    FormatName,
+    FormatsFolder,
     Language,
     MaxLineCount,
     MaxLineWidth,
+    OutputFormat,
     Words,
     format_names,
     format_options,
@@ -34,6 +35,7 @@ from wav2vec2_conformer.cli.model_flags import (
     BatchSeconds,
     ComputeType,
     ContextSeconds,
+    CudaGraphs,
     Device,
     Failures,
     ModelName,
@@ -74,6 +76,7 @@ def transcribe(
     device: Device = "auto",
     compute_type: ComputeType = "float32",
     runtime: RuntimeName = "auto",
+    cuda_graphs: CudaGraphs = False,
     batch_seconds: BatchSeconds = 60.0,
     window_seconds: WindowSeconds = 30.0,
     context_seconds: ContextSeconds = 3.0,
@@ -98,18 +101,8 @@ def transcribe(
         bool, typer.Option("--demo", help="Transcribe the clips in the package.")
     ] = False,
     quiet: Quiet = False,
-    output_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output-dir",
-            help="Write files into this folder, one for each input and format.",
-            rich_help_panel="Output",
-        ),
-    ] = None,
-    output_format: Annotated[
-        FormatName, typer.Option("-f", "--output-format", rich_help_panel="Output")
-    ] = "txt",
+    output_dir: FormatsFolder = None,
+    output_format: OutputFormat = "txt",
     max_line_width: MaxLineWidth = None,
     max_line_count: MaxLineCount = None,
     words: Words = False,
@@ -174,6 +167,7 @@ def transcribe(
                 "model": model,
                 "device": device,
                 "compute_type": compute_type,
+                "cuda_graphs": cuda_graphs,
                 "target_lang": target_lang,
                 "window_s": window_seconds,
                 "context_s": context_seconds,
@@ -235,6 +229,7 @@ def transcribe(
         device=device,
         compute_type=compute_type,
         runtime=runtime,
+        cuda_graphs=cuda_graphs,
         target_lang=target_lang,
         window_s=window_seconds,
         context_s=context_seconds,

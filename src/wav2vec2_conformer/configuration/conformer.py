@@ -9,8 +9,8 @@ from math import prod
 from typing import Any, ClassVar
 
 from transformers import PretrainedConfig
-from transformers.activations import ACT2FN
 
+from wav2vec2_conformer.configuration.activations import activation_names, is_activation
 from wav2vec2_conformer.errors import CheckpointError, ConfigurationError
 
 POSITION_EMBEDDINGS_TYPES = ("relative", "rotary", "convolutional", None)
@@ -318,8 +318,8 @@ class Wav2Vec2ConformerConfig(PretrainedConfig):
                 raise ConfigurationError(f"{name} must be one of {words}, got {value!r}")
         for name in ("hidden_act", "feat_extract_activation"):
             value = getattr(self, name)
-            if not isinstance(value, str) or value not in ACT2FN:
-                words = ", ".join(sorted(ACT2FN))
+            if not is_activation(value):
+                words = ", ".join(activation_names())
                 raise ConfigurationError(f"{name} must be one of {words}, got {value!r}")
 
     def _check_sizes(self) -> None:

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from transformers.activations import ACT2FN
-
+from wav2vec2_conformer.configuration.activations import activation_names, is_activation
 from wav2vec2_conformer.configuration.conformer import Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import ConfigurationError
 
@@ -121,8 +120,8 @@ class Wav2Vec2BertConfig(Wav2Vec2ConformerConfig):
         for name in ("left_max_position_embeddings", "right_max_position_embeddings"):
             if getattr(self, name) < 0:
                 raise ConfigurationError(f"{name} must not be negative, got {getattr(self, name)}")
-        if self.adapter_act not in ACT2FN:
-            words = ", ".join(sorted(ACT2FN))
+        if not is_activation(self.adapter_act):
+            words = ", ".join(activation_names())
             raise ConfigurationError(
                 f"adapter_act must be one of {words}, got {self.adapter_act!r}"
             )

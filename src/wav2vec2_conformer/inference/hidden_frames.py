@@ -121,7 +121,7 @@ class HiddenFrames:
                 window = windows[position]
                 yield position, frames[:, row, window.first_frame : window.end_frame]
 
-    def _run_batch(self, values: torch.Tensor, mask: torch.Tensor) -> NDArray[np.float32]:
+    def _run_batch(self, values: torch.Tensor, mask: torch.Tensor | None) -> NDArray[np.float32]:
         """Return frames of shape (N, B, T, D); frames of padding are not removed."""
         model, weights = self._model, self._layer_weights
         out = model.encode(

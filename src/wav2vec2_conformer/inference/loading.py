@@ -1,25 +1,30 @@
 """A checkpoint folder or hub name to a CTC model, its processor and its decoder."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from wav2vec2_conformer.checkpoints.adapters import choose_language
 from wav2vec2_conformer.checkpoints.adapters_lora import is_lora_folder, load_lora_folder
 from wav2vec2_conformer.checkpoints.location import locate_checkpoint
+from wav2vec2_conformer.checkpoints.plain_folder import read_plain_folder
+from wav2vec2_conformer.checkpoints.plain_processor import read_plain_processor
 from wav2vec2_conformer.checkpoints.processor import load_processor
 from wav2vec2_conformer.errors import CheckpointError, InputError
 from wav2vec2_conformer.inference.compute_type import (
     check_compute_type,
+    choose_compute_type,
     finish_loading,
     load_model,
 )
 from wav2vec2_conformer.inference.decoder import CtcDecoder, DecodingOptions
-from wav2vec2_conformer.inference.exported_ctc import load_exported_ctc
 from wav2vec2_conformer.inference.exported_folder import Runtime, choose_runtime
 from wav2vec2_conformer.inference.fused_language_model import load_bundled_language_model
-from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
+from wav2vec2_conformer.models.ctc_network import CtcNetwork
+
+if TYPE_CHECKING:
+    from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
 
 
 def load_ctc(
@@ -29,7 +34,7 @@ def load_ctc(
     compute_type: str,
     target_lang: str | None = None,
     runtime: Runtime = "auto",
-) -> tuple[Wav2Vec2ConformerForCTC, Any]:
+) -> "tuple[Wav2Vec2ConformerForCTC, Any]":
     """Load a fine-tuned model and its processor.
 
     Args:
@@ -51,6 +56,9 @@ def load_ctc(
             or another architecture.
         InputError: When the device or the compute type does not exist here.
     """
+    from wav2vec2_conformer.inference.exported_ctc import load_exported_ctc  # noqa: PLC0415
+    from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC  # noqa: PLC0415 - slow
+
     check_compute_type(compute_type)
     torch_device = choose_device(device)
     place = locate_checkpoint(checkpoint, allows_graph=True)
@@ -91,6 +99,55 @@ def load_ctc(
     return model, processor
 
 
+def load_ctc_network(
+    checkpoint: str | Path | None,
+    *,
+    device: str,
+    compute_type: str,
+    target_lang: str | None = None,
+    runtime: Runtime = "auto",
+) -> tuple[CtcNetwork, Any]:
+    """Load what a transcript takes of a fine-tuned model and its processor, soon.
+
+    Args:
+        checkpoint: As for `load_ctc`.
+        device: As for `load_ctc`.
+        compute_type: As for `load_ctc`.
+        target_lang: As for `load_ctc`.
+        runtime: As for `load_ctc`.
+
+    Returns:
+        Of plain folders (`checkpoints.plain_folder`), as the bundled checkpoint is one, a network
+        without the ways of transformers' models, and a `PlainProcessor`; `models.ctc.as_model`
+        and `PlainProcessor.load` give what `load_ctc` returns. Of all others, that.
+
+    Raises:
+        CheckpointError: As `load_ctc`.
+        InputError: As `load_ctc`.
+    """
+    check_compute_type(compute_type)
+    torch_device = choose_device(device)
+    place = locate_checkpoint(checkpoint, allows_graph=True)
+    if target_lang is None and choose_runtime(place, runtime) == "torch":
+        chosen = choose_compute_type(compute_type, torch_device)
+        processor = read_plain_processor(place)
+        network = None if processor is None else read_plain_folder(place)
+        if (
+            network is not None
+            and processor is not None
+            and len(processor.tokenizer.vocabulary) >= network.lm_head.out_features
+        ):
+            network = finish_loading(network, device=torch_device, compute_type=chosen)
+            return network, processor
+    return load_ctc(
+        checkpoint,
+        device=device,
+        compute_type=compute_type,
+        target_lang=target_lang,
+        runtime=runtime,
+    )
+
+
 def load_decoding(checkpoint: str | Path | None) -> DecodingOptions:
     """Return how a checkpoint is to be decoded: with its tuned language model, if it has one.
 
@@ -116,13 +173,13 @@ def load_decoding(checkpoint: str | Path | None) -> DecodingOptions:
 
 
 def build_decoder(
-    model: Wav2Vec2ConformerForCTC, processor: Any, options: DecodingOptions | None = None
+    model: CtcNetwork, processor: Any, options: DecodingOptions | None = None
 ) -> CtcDecoder:
     """Return the decoder of a model's log-probabilities.
 
     Args:
         model: Says the number of tokens, the blank and the length of a frame.
-        processor: A `Wav2Vec2Processor`, whose tokenizer names the tokens.
+        processor: A `Wav2Vec2Processor` or `PlainProcessor`; its tokenizer names the tokens.
         options: How to decode; None for the defaults.
     """
     tokenizer = processor.tokenizer

@@ -20,7 +20,7 @@ from wav2vec2_conformer.inference.model_inputs import num_mel_bands
 from wav2vec2_conformer.inference.preparation import Preparation, prepare
 from wav2vec2_conformer.inference.stitching import Stitcher, iter_stitched_log_probs
 from wav2vec2_conformer.inference.windows import Windowing
-from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
+from wav2vec2_conformer.models.ctc_network import CtcNetwork
 
 # Joints between windows are looked for so far back, and a pause between words is about so long.
 _JOINT_S = 2.0
@@ -52,7 +52,7 @@ class LogProbReader:
 
     def __init__(
         self,
-        model: Wav2Vec2ConformerForCTC,
+        model: CtcNetwork,
         processor: Any,
         *,
         window_s: float = 30.0,

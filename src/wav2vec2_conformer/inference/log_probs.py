@@ -15,12 +15,12 @@ from wav2vec2_conformer.errors import CheckpointError
 from wav2vec2_conformer.inference.batching import iter_batches
 from wav2vec2_conformer.inference.model_inputs import to_model_inputs
 from wav2vec2_conformer.inference.windows import Window
-from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
+from wav2vec2_conformer.models.ctc_network import CtcNetwork
 
 
 @torch.inference_mode()
 def run_windows(
-    model: Wav2Vec2ConformerForCTC, windows: Sequence[Window], *, batch_samples: int
+    model: CtcNetwork, windows: Sequence[Window], *, batch_samples: int
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Run the model over windows, similar lengths together, and yield each when it is done.
 

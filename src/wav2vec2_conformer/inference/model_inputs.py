@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from wav2vec2_conformer.configuration import Wav2Vec2BertConfig
-from wav2vec2_conformer.models.pretrained import Wav2Vec2ConformerPreTrainedModel
+from wav2vec2_conformer.models.network import Network
 from wav2vec2_conformer.nn.lengths import padding_mask_from_lengths
 from wav2vec2_conformer.nn.log_mel import SPECTRA_PER_FRAME, BandMoments
 
 
-def num_mel_bands(model: Wav2Vec2ConformerPreTrainedModel) -> int | None:
+def num_mel_bands(model: Network) -> int | None:
     """Return the bands of the log-mel features that a model hears; None if it hears samples."""
     if not isinstance(model.config, Wav2Vec2BertConfig):
         return None
@@ -27,11 +27,11 @@ def num_mel_bands(model: Wav2Vec2ConformerPreTrainedModel) -> int | None:
 
 
 def to_model_inputs(
-    model: Wav2Vec2ConformerPreTrainedModel,
+    model: Network,
     waveforms: Tensor,
     mask: Tensor,
     moments: Sequence[BandMoments | None] = (),
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None]:
     """Return a batch on the model's device and in its precision.
 
     Log-mel features are computed before samples lose precision: quiet bands beside loud ones
@@ -47,11 +47,14 @@ def to_model_inputs(
 
     Returns:
         Waveforms (B, L) and their mask or, of a model of log-mel features, features (B, T, C)
-        and the mask of frames (B, T).
+        and the mask of frames (B, T). On a GPU None in place of a mask that hides nothing:
+        there the fastest attention takes no mask, and looking whether one hides something would
+        wait for the GPU.
     """
+    hides_nothing = model.device.type != "cpu" and bool(mask.all())
     mask = mask.to(model.device)
     if num_mel_bands(model) is None:
-        return waveforms.to(model.device, model.dtype), mask
+        return waveforms.to(model.device, model.dtype), None if hides_nothing else mask
     front_end: Any = model.base_model.feature_extractor
     lengths = mask.sum(1)
     known = [m for m in moments if m is not None]
@@ -62,4 +65,4 @@ def to_model_inputs(
     features = front_end(waveforms.to(model.device), lengths, stacked)
     frames = front_end.output_lengths(lengths)
     valid = ~padding_mask_from_lengths(frames, features.shape[1])
-    return features.to(model.dtype), valid.long()
+    return features.to(model.dtype), None if hides_nothing else valid.long()

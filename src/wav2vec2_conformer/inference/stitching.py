@@ -17,7 +17,7 @@ from wav2vec2_conformer.inference.batching import LOOK_AHEAD_BATCHES
 from wav2vec2_conformer.inference.joint import find_shared_joint
 from wav2vec2_conformer.inference.log_probs import run_windows
 from wav2vec2_conformer.inference.windows import Window, Windowing, iter_windows
-from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
+from wav2vec2_conformer.models.ctc_network import CtcNetwork
 from wav2vec2_conformer.nn.log_mel import BandMoments
 
 # Log-probability of what is not said where nobody speaks: nothing, and still finite.
@@ -99,7 +99,7 @@ class Stitcher:
 
 
 def iter_stitched_log_probs(
-    model: Wav2Vec2ConformerForCTC,
+    model: CtcNetwork,
     blocks: Iterable[NDArray[np.float32]],
     windowing: Windowing,
     *,

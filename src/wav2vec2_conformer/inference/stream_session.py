@@ -27,7 +27,7 @@ from wav2vec2_conformer.inference.stream_events import (
 from wav2vec2_conformer.inference.streaming_windows import StreamingWindows
 from wav2vec2_conformer.inference.transcript import Segment, Word
 from wav2vec2_conformer.inference.windows import Window
-from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
+from wav2vec2_conformer.models.ctc_network import CtcNetwork
 
 MIN_LATENCY_S = 0.1
 MAX_LATENCY_S = 30.0
@@ -67,7 +67,7 @@ class StreamSession:
 
     def __init__(
         self,
-        model: Wav2Vec2ConformerForCTC,
+        model: CtcNetwork,
         processor: Any,
         decoder: CtcDecoder,
         *,

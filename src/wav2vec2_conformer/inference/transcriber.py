@@ -3,23 +3,34 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from wav2vec2_conformer.audio import AudioSource
 from wav2vec2_conformer.audio.speech_detection import SpeechDetection
 from wav2vec2_conformer.checkpoints.adapters import choose_language
+from wav2vec2_conformer.checkpoints.plain_processor import PlainProcessor
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.inference.batching import HELD_WINDOWS, iter_finished, iter_pieces
+from wav2vec2_conformer.inference.cuda_graphs import check_cuda, use_cuda_graphs
 from wav2vec2_conformer.inference.decoded_recording import DecodedRecording
 from wav2vec2_conformer.inference.decoder import DecodingOptions
 from wav2vec2_conformer.inference.exported_folder import Runtime
-from wav2vec2_conformer.inference.loading import build_decoder, load_ctc, load_decoding
+from wav2vec2_conformer.inference.loading import (
+    build_decoder,
+    choose_device,
+    load_ctc,
+    load_ctc_network,
+    load_decoding,
+)
 from wav2vec2_conformer.inference.log_prob_reader import LogProbReader
 from wav2vec2_conformer.inference.log_probs import run_windows
 from wav2vec2_conformer.inference.stream_session import StreamSession
 from wav2vec2_conformer.inference.transcript import Failure, Transcript
 from wav2vec2_conformer.inference.windows import Window
-from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
+from wav2vec2_conformer.models.ctc_network import CtcNetwork
+
+if TYPE_CHECKING:
+    from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
 
 
 class Transcriber:
@@ -40,8 +51,7 @@ class Transcriber:
             None runs it everywhere.
 
     Attributes:
-        model: As given.
-        processor: As given.
+        network: What computes: `model`, or what `model` is made of.
         decoder: Turns log-probabilities into words.
         sample_rate_hz: Rate that the model wants.
 
@@ -53,7 +63,7 @@ class Transcriber:
 
     def __init__(
         self,
-        model: Wav2Vec2ConformerForCTC,
+        model: CtcNetwork,
         processor: Any,
         *,
         window_s: float = 30.0,
@@ -61,19 +71,17 @@ class Transcriber:
         decoding: DecodingOptions | None = None,
         speech_detection: SpeechDetection | None = None,
     ) -> None:
-        self.model = model
-        self.processor = processor
+        self.network = model
+        self._processor = processor
         self.decoder = build_decoder(model, processor, decoding)
         self._decoding = decoding
         self._build_reader = partial(
             LogProbReader,
-            model,
-            processor,
             window_s=window_s,
             context_s=context_s,
             speech_detection=speech_detection,
         )
-        self._reader = self._build_reader()
+        self._reader = self._build_reader(model, processor)
         self.sample_rate_hz = self._reader.sample_rate_hz
 
     @classmethod
@@ -89,6 +97,7 @@ class Transcriber:
         speech_detection: SpeechDetection | None = None,
         target_lang: str | None = None,
         runtime: Runtime = "auto",
+        cuda_graphs: bool = False,
     ) -> "Transcriber":
         """Load a checkpoint.
 
@@ -106,19 +115,29 @@ class Transcriber:
             target_lang: Language to start with, of a checkpoint with adapters of several.
             runtime: What runs it: `torch`, or for exported folders `onnx` or `openvino`; `auto`
                 takes what is there for the folder.
+            cuda_graphs: Whether the model's passes are captured and replayed as CUDA graphs,
+                which spares a GPU the time between kernels. Inputs are padded to one of a few
+                lengths for it.
 
         Raises:
             CheckpointError: When the checkpoint cannot be read or cannot transcribe.
-            InputError: When the device or compute type does not exist here.
+            InputError: When the device or compute type does not exist here, or `cuda_graphs` is
+                asked for and the model is not on a GPU.
             MissingExtraError: When `silero` is asked for and not installed.
         """
-        loaded, processor = load_ctc(
+        if cuda_graphs:
+            check_cuda(choose_device(device))  # before all the loading
+        # Graphs belong to one model: it is made at once.
+        load = load_ctc if cuda_graphs else load_ctc_network
+        loaded, processor = load(
             model,
             device=device,
             compute_type=compute_type,
             target_lang=target_lang,
             runtime=runtime,
         )
+        if cuda_graphs:
+            use_cuda_graphs(loaded)
         return cls(
             loaded,
             processor,
@@ -140,13 +159,30 @@ class Transcriber:
         """
         self.model.load_adapter(language)
         choose_language(self.processor, language)
-        self.decoder = build_decoder(self.model, self.processor, self._decoding)
-        self._reader = self._build_reader()
+        self.decoder = build_decoder(self.network, self._processor, self._decoding)
+        self._reader = self._build_reader(self.network, self._processor)
+
+    @property
+    def model(self) -> "Wav2Vec2ConformerForCTC":
+        """The model, of which `from_pretrained` at first loads no more than a transcript takes."""
+        if type(self.network) is CtcNetwork:
+            from wav2vec2_conformer.models.ctc import as_model  # noqa: PLC0415 - slow
+
+            self.network = as_model(self.network)
+            self._reader = self._build_reader(self.network, self._processor)
+        return cast("Wav2Vec2ConformerForCTC", self.network)
+
+    @property
+    def processor(self) -> Any:
+        """The `Wav2Vec2Processor`; the same holds for it."""
+        if isinstance(self._processor, PlainProcessor):
+            self._processor = self._processor.load()
+        return self._processor
 
     @property
     def vocabulary(self) -> dict[str, int]:
         """Tokens and their numbers."""
-        return dict(self.processor.tokenizer.get_vocab())
+        return dict(self._processor.tokenizer.get_vocab())
 
     def transcribe(
         self,
@@ -221,8 +257,8 @@ class Transcriber:
             InputError: When a number is out of range.
         """
         return StreamSession(
-            self.model,
-            self.processor,
+            self.network,
+            self._processor,
             self.decoder,
             latency_s=latency_s,
             context_s=context_s,
@@ -248,7 +284,7 @@ class Transcriber:
         def run(jobs: Sequence[tuple[DecodedRecording, Window]]) -> Iterator[int]:
             windows = [window for _, window in jobs]
             for position, log_probs in run_windows(
-                self.model, windows, batch_samples=batch_samples
+                self.network, windows, batch_samples=batch_samples
             ):
                 recording, window = jobs[position]
                 recording.add(window, log_probs)

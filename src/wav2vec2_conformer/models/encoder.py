@@ -3,7 +3,6 @@
 from typing import Any
 
 from torch import Tensor
-from transformers.activations import ACT2FN
 from transformers.modeling_outputs import BaseModelOutput
 
 from wav2vec2_conformer.configuration import (
@@ -11,6 +10,7 @@ from wav2vec2_conformer.configuration import (
     Wav2Vec2Config,
     Wav2Vec2ConformerConfig,
 )
+from wav2vec2_conformer.configuration.activations import activation_called
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.nn.encoder import Encoder
 from wav2vec2_conformer.nn.layer import ConformerLayer
@@ -76,6 +76,7 @@ class Wav2Vec2ConformerEncoder(Encoder):
             keep_hidden_states=output_hidden_states,
             keep_attentions=output_attentions,
             eager_attention=self.config._attn_implementation == "eager",  # noqa: SLF001
+            flex_attention=self.config._attn_implementation == "flex_attention",  # noqa: SLF001
         )
         result = BaseModelOutput(
             last_hidden_state=out.last_hidden_state,
@@ -92,7 +93,7 @@ def _build_layer(config: Wav2Vec2ConformerConfig) -> ConformerLayer | Transforme
             config.intermediate_size,
             config.num_attention_heads,
             norm_first=config.encoder_norm == "after",
-            activation=ACT2FN[config.hidden_act],
+            activation=activation_called(config.hidden_act),
             eps=config.layer_norm_eps,
             dropout=config.hidden_dropout,
             activation_dropout=config.activation_dropout,
@@ -114,7 +115,7 @@ def _build_layer(config: Wav2Vec2ConformerConfig) -> ConformerLayer | Transforme
         config.num_attention_heads,
         kernel_size=config.conv_depthwise_kernel_size,
         positions=None if positions == "convolutional" else positions,
-        activation=ACT2FN[config.hidden_act],
+        activation=activation_called(config.hidden_act),
         dropout=config.hidden_dropout,
         activation_dropout=config.activation_dropout,
         attention_dropout=config.attention_dropout,
@@ -143,6 +144,6 @@ def _build_positional_convolution(
         config.num_conv_pos_embedding_groups,
     )
     if config.position_embeddings_type == "convolutional":
-        activation = ACT2FN[config.feat_extract_activation]
+        activation = activation_called(config.feat_extract_activation)
         return PositionalConvolution(*sizes, activation=activation)
     return UnusedPositionalConvolution(*sizes)

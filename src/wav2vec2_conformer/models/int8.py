@@ -38,7 +38,7 @@ def convert_to_int8(model: Any) -> None:
     if model.training:
         raise InputError("int8 is for evaluation only: call model.eval() first.")
     model.requires_grad_(requires_grad=False)
-    model.save_pretrained = _refuse_to_save
+    forbid_saving(model)
     for _, parent, name in find_int8_layers(model):
         layer = getattr(parent, name)
         if not isinstance(layer, Int8Linear):
@@ -60,6 +60,11 @@ def find_int8_layers(model: nn.Module) -> list[tuple[str, nn.Module, str]]:
         if not isinstance(parent, LanguageAdapter)
         and (isinstance(child, nn.Linear | Int8Linear) or name in POINTWISE_CONVOLUTIONS)
     ]
+
+
+def forbid_saving(model: Any) -> None:
+    """Let `save_pretrained` of an int8 model refuse."""
+    model.save_pretrained = _refuse_to_save
 
 
 def _refuse_to_save(*_: Any, **__: Any) -> None:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
-from wav2vec2_conformer.models.model import Encoded, Wav2Vec2ConformerModel
+from wav2vec2_conformer.models.bare_network import BareNetwork, Encoded
 
 
 def build_layer_weights(config: Wav2Vec2ConformerConfig) -> nn.Parameter | None:
@@ -16,7 +16,7 @@ def build_layer_weights(config: Wav2Vec2ConformerConfig) -> nn.Parameter | None:
 
 
 def encode_for_head(
-    base: Wav2Vec2ConformerModel,
+    base: BareNetwork,
     layer_weights: nn.Parameter | None,
     input_values: Tensor,
     attention_mask: Tensor | None,

@@ -3,16 +3,16 @@
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers import initialization as init
 
 from wav2vec2_conformer.configuration import ARCHITECTURE_NAMES, Wav2Vec2ConformerConfig
-from wav2vec2_conformer.errors import CheckpointError, ConfigurationError, InputError
+from wav2vec2_conformer.errors import CheckpointError, ConfigurationError
+from wav2vec2_conformer.models.network import Network
 from wav2vec2_conformer.nn.adapter_language import LanguageAdapter
 from wav2vec2_conformer.nn.attention import SelfAttention
 from wav2vec2_conformer.nn.feature_projection import FeatureProjection
-from wav2vec2_conformer.nn.lengths import padding_mask_from_lengths
 from wav2vec2_conformer.nn.positions import RotaryPositions
 from wav2vec2_conformer.nn.quantizer import GumbelVectorQuantizer
 from wav2vec2_conformer.nn.unused_convolution import UnusedPositionalConvolution
@@ -67,7 +67,7 @@ def _init_uniform(linear: nn.Linear) -> None:
     init.uniform_(linear.bias, -bound, bound)
 
 
-class Wav2Vec2ConformerPreTrainedModel(PreTrainedModel):
+class Wav2Vec2ConformerPreTrainedModel(PreTrainedModel, Network):
     """Base of the model classes; not used on its own."""
 
     config_class = Wav2Vec2ConformerConfig
@@ -76,6 +76,7 @@ class Wav2Vec2ConformerPreTrainedModel(PreTrainedModel):
     input_modalities = "audio"
     supports_gradient_checkpointing = True
     _supports_sdpa = True
+    _supports_flex_attn = True
     _no_split_modules = [  # noqa: RUF012 - the name and type transformers reads
         "ConformerLayer",
         "TransformerLayer",
@@ -107,6 +108,9 @@ class Wav2Vec2ConformerPreTrainedModel(PreTrainedModel):
         Raises:
             CheckpointError: This class has no neighbour of that type.
         """
+        # Neighbours are found among subclasses, which exist when their modules are imported.
+        from wav2vec2_conformer.models import wav2vec2, wav2vec2_bert  # noqa: F401, PLC0415
+
         candidates = (cls, *cls.__subclasses__())
         for candidate in candidates:
             if candidate.config_class.model_type == model_type:
@@ -234,46 +238,6 @@ class Wav2Vec2ConformerPreTrainedModel(PreTrainedModel):
             projection = getattr(module, name, None)
             if isinstance(projection, nn.Linear):
                 _init_uniform(projection)
-
-    def _base(self) -> Any:
-        """Return the bare model (`Wav2Vec2ConformerModel`)."""
-        return getattr(self, self.base_model_prefix, self)
-
-    def _get_feat_extract_output_lengths(
-        self, input_lengths: Tensor | int, add_adapter: bool | None = None
-    ) -> Tensor:
-        """Return how many frames come of how many samples.
-
-        Args:
-            input_lengths: Numbers of samples, of any shape.
-            add_adapter: Whether to count what is left after the adapter; by default as the
-                configuration says.
-        """
-        lengths: Tensor = self._base().feature_extractor.output_lengths(
-            torch.as_tensor(input_lengths)
-        )
-        if self.config.add_adapter if add_adapter is None else add_adapter:
-            adapter = self._base().adapter
-            if adapter is None:
-                raise InputError("add_adapter=True, but this model was built without an adapter")
-            lengths = adapter.output_lengths(lengths)
-        return lengths
-
-    def _get_feature_vector_attention_mask(
-        self,
-        feature_vector_length: int,
-        attention_mask: Tensor,
-        add_adapter: bool | None = None,
-    ) -> Tensor:
-        """Return a mask of frames, True where valid, [B, feature_vector_length].
-
-        Args:
-            feature_vector_length: Number of frames T.
-            attention_mask: Mask of samples [B, L], 1 where valid, padded on the right.
-            add_adapter: As in `_get_feat_extract_output_lengths`.
-        """
-        lengths = self._get_feat_extract_output_lengths(attention_mask.sum(-1), add_adapter)
-        return ~padding_mask_from_lengths(lengths, feature_vector_length)
 
     def freeze_feature_encoder(self) -> None:
         """Leave the feature encoder out of training."""

@@ -13,7 +13,8 @@ from transformers.utils import ModelOutput
 
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
 from wav2vec2_conformer.errors import ConfigurationError, InputError
-from wav2vec2_conformer.models.model import Encoded, build_base
+from wav2vec2_conformer.models.bare_network import Encoded
+from wav2vec2_conformer.models.model import build_base
 from wav2vec2_conformer.models.pretrained import Wav2Vec2ConformerPreTrainedModel
 from wav2vec2_conformer.nn.contrastive import Contrast, compare_with_distractors
 from wav2vec2_conformer.nn.dropout import Dropout

@@ -27,6 +27,7 @@ class WorkerSettings:
             share no folder need a name of the hub.
         device: `auto` is a GPU where the worker was given one.
         compute_type: Precision of the model.
+        cuda_graphs: Replays the model's passes as CUDA graphs.
         target_lang: Language of a checkpoint with adapters of several.
         window_s: Longest piece of audio that the model sees at once.
         context_s: Part of it on each side that is context only.
@@ -41,6 +42,7 @@ class WorkerSettings:
     model: str | None = None
     device: str = "auto"
     compute_type: str = "float32"
+    cuda_graphs: bool = False
     target_lang: str | None = None
     window_s: float = 30.0
     context_s: float = 3.0
@@ -89,6 +91,7 @@ class WorkerSettings:
             self.model,
             device=self.device,
             compute_type=self.compute_type,
+            cuda_graphs=self.cuda_graphs,
             window_s=self.window_s,
             context_s=self.context_s,
             decoding=decoding,

@@ -150,6 +150,7 @@ def _load_recognizer(place: str | None, settings: ServerSettings) -> Recognizer:
         place,
         device=settings.device,
         compute_type=settings.compute_type,
+        cuda_graphs=settings.cuda_graphs,
         window_s=settings.window_s,
         context_s=settings.context_s,
     )

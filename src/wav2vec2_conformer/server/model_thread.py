@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from wav2vec2_conformer.inference.log_probs import run_windows
 from wav2vec2_conformer.inference.windows import Window
-from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
+from wav2vec2_conformer.models.ctc_network import CtcNetwork
 from wav2vec2_conformer.server.turns import Turns
 
 LogProbs = NDArray[np.float32]
@@ -38,7 +38,7 @@ _LONG_S = 10.0
 class _Job:
     due: float
     number: int
-    model: Wav2Vec2ConformerForCTC = field(compare=False)
+    model: CtcNetwork = field(compare=False)
     window: Window = field(compare=False)
     duration_s: float = field(compare=False)
     result: "Future[LogProbs]" = field(compare=False)
@@ -86,7 +86,7 @@ class ModelThread:
 
     def submit(
         self,
-        model: Wav2Vec2ConformerForCTC,
+        model: CtcNetwork,
         window: Window,
         *,
         sample_rate_hz: int,

@@ -24,6 +24,7 @@ class ServerSettings(BaseSettings):
         classification_model: Checkpoint that labels recordings.
         device: `auto`, or a torch device.
         compute_type: What the models calculate in; `auto` is what is fastest here.
+        cuda_graphs: Replays the passes of speech recognizers as CUDA graphs.
         num_threads: Processor threads of the models; None for torch's own choice.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
@@ -58,6 +59,7 @@ class ServerSettings(BaseSettings):
     classification_model: str | None = None
     device: str = "auto"
     compute_type: Literal["auto", "float32", "bfloat16", "float16", "int8"] = "float32"
+    cuda_graphs: bool = False
     num_threads: Annotated[int | None, Field(ge=1)] = None
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000

@@ -4,11 +4,13 @@ import json
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2Processor
+from typing import TYPE_CHECKING
 
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.text.characters import LetterCase, count_characters
+
+if TYPE_CHECKING:  # slow to import
+    from transformers import Wav2Vec2Processor
 
 PAD, UNKNOWN, WORD_DELIMITER = "<pad>", "<unk>", "|"
 
@@ -93,7 +95,7 @@ def check_vocabulary(vocabulary: Mapping[str, int], name: str = "the vocabulary"
         raise InputError(f"{name}: must have the tokens {', '.join(missing)}")
 
 
-def build_processor(vocabulary: Mapping[str, int]) -> Wav2Vec2Processor:
+def build_processor(vocabulary: Mapping[str, int]) -> "Wav2Vec2Processor":
     """Return the tokenizer and feature extractor for a vocabulary.
 
     Args:
@@ -107,6 +109,12 @@ def build_processor(vocabulary: Mapping[str, int]) -> Wav2Vec2Processor:
     Raises:
         InputError: The vocabulary is not usable.
     """
+    from transformers import (  # noqa: PLC0415 - slow
+        Wav2Vec2CTCTokenizer,
+        Wav2Vec2FeatureExtractor,
+        Wav2Vec2Processor,
+    )
+
     check_vocabulary(vocabulary)
     with tempfile.TemporaryDirectory() as folder:
         vocabulary_path = Path(folder) / "vocab.json"
@@ -130,7 +138,7 @@ def build_processor(vocabulary: Mapping[str, int]) -> Wav2Vec2Processor:
     return Wav2Vec2Processor(feature_extractor=feature_extractor, tokenizer=tokenizer)
 
 
-def write_processor(processor: Wav2Vec2Processor, folder: str | Path) -> None:
+def write_processor(processor: "Wav2Vec2Processor", folder: str | Path) -> None:
     """Write `vocab.json`, `tokenizer_config.json` and `preprocessor_config.json`.
 
     These are the files of the released checkpoints, which every version of transformers

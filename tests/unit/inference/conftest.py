@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.conftest import LAYER_NORM_CONFIG
 from torch import Tensor, nn
 from transformers import (
     Wav2Vec2CTCTokenizer,
@@ -72,20 +73,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_processor(folder).save_pretrained(folder)
     torch.manual_seed(0)
     model = Wav2Vec2ConformerForCTC(
-        Wav2Vec2ConformerConfig(
-            vocab_size=len(VOCABULARY),
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=20,
-            hidden_act="swish",
-            feat_extract_norm="layer",
-            conv_bias=True,
-            conv_dim=(8,) * 7,
-            conv_depthwise_kernel_size=5,
-            num_conv_pos_embeddings=4,
-            num_conv_pos_embedding_groups=2,
-        )
+        Wav2Vec2ConformerConfig(vocab_size=len(VOCABULARY), **LAYER_NORM_CONFIG)
     )
     nn.init.normal_(model.lm_head.weight)
     model.save_pretrained(folder)

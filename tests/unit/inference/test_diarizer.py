@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.conftest import LAYER_NORM_CONFIG
 from transformers import Wav2Vec2FeatureExtractor
 
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
@@ -44,20 +45,7 @@ def make_model(**config: Any) -> Wav2Vec2ConformerForAudioFrameClassification:
     """Return a tiny random model whose probabilities vary."""
     torch.manual_seed(0)
     model = Wav2Vec2ConformerForAudioFrameClassification(
-        Wav2Vec2ConformerConfig(
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=20,
-            hidden_act="swish",
-            feat_extract_norm="layer",
-            conv_bias=True,
-            conv_dim=(8,) * 7,
-            conv_depthwise_kernel_size=5,
-            num_conv_pos_embeddings=4,
-            num_conv_pos_embedding_groups=2,
-            **config,
-        )
+        Wav2Vec2ConformerConfig(**LAYER_NORM_CONFIG, **config)
     ).eval()
     torch.nn.init.normal_(model.classifier.weight)
     return model
