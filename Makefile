@@ -6,6 +6,7 @@
 #   make check    everything that must pass before a change lands
 #   make bench    measure time and memory beside other implementations (20 minutes, 12 GB)
 #   make heads    train the bundled heads again: make heads SPEECH=FOLDER (recipes/heads)
+#   make outputs  run the documentation and put in what its blocks print
 #   make docs     build the documentation into site/
 #   make format   rewrite the sources in the project's format
 #   make clean    remove the environment and everything that was built
@@ -25,7 +26,7 @@ DEVELOPMENT := $(VENV)/installed-development
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format-check lint types imports docs heads bench format clean
+.PHONY: help demo test check format-check lint types imports docs outputs heads bench format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -54,6 +55,11 @@ imports: $(DEVELOPMENT)
 docs: $(DEVELOPMENT)
 	@# not --quiet, which hides the warnings that --strict should count
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# With the outputs on real speech: make outputs SPEECH=FOLDER (as recipes/tiny-en takes it)
+# Some pages, or only to see what would change: make outputs FLAGS="--check docs/guides/align*.md"
+outputs: $(DEVELOPMENT)
+	$(BIN)/python -m tests.docs.refresh $(if $(SPEECH),--speech "$(SPEECH)") $(FLAGS)
 
 heads: $(DEVELOPMENT)
 	@test -n "$(SPEECH)" || { echo "Name the folder of speech: make heads SPEECH=FOLDER" >&2; exit 2; }

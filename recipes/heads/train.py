@@ -1,9 +1,10 @@
 """Train the heads that the package ships, on the frozen bundled encoder, and write their cards.
 
-    python recipes/heads/train.py SPEECH_FOLDER WORK_FOLDER [HEAD ...] [--minutes M] [-o FOLDER]
+    python recipes/heads/train.py SPEECH_FOLDER WORK_FOLDER [HEAD ...] [--minutes M]
 
 HEAD is any of digits, speaker and diarization; all by default. `--minutes` ends the training of a
-head early. Heads go into the package's `assets/heads`, or into the folder of `-o`.
+head early. Heads go into the package's `assets/heads`: their indices name the encoder's file from
+there, and the diarization head is measured with the speaker head that lies there.
 """
 
 import argparse
@@ -149,7 +150,6 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("heads", nargs="*", choices=[*TRAINERS, []], default=[])
     parser.add_argument("--minutes", type=float, help="longest training of a head")
-    parser.add_argument("-o", "--output-dir", type=Path, default=HEADS_FOLDER)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for name in args.heads or TRAINERS:
@@ -158,7 +158,7 @@ def main() -> None:
         start_s = time.monotonic()
         trained, measured = TRAINERS[name](args.speech, work, args.minutes)
         took = (time.monotonic() - start_s) / 60
-        folder = args.output_dir / name
+        folder = HEADS_FOLDER / name
         split_head(trained, ENCODER, folder)
         write_card(folder, name, measured, args.minutes)
         logger.info("%s: %.1f minutes, into %s\n%s", name, took, folder, measured)

@@ -1,15 +1,18 @@
 """Measure a model on the sets of its card, clean and noisy, and print the card's table.
 
-    python recipes/tiny-en/measure.py MODEL SPEECH_FOLDER VALID_MANIFEST WORK_FOLDER
+    python recipes/tiny-en/measure.py MODEL SPEECH_FOLDER VALID_MANIFEST WORK_FOLDER [--card CARD]
 
 VALID_MANIFEST is what `prepare.py` writes. WORK_FOLDER gets the noisy clips and, for each row of
 the table, the folder that `wav2vec2-conformer evaluate -o` writes: figures, transcripts, a page.
-Where the model's folder has a language model, each set is decoded with it and without.
+Where the model's folder has a language model, each set is decoded with it and without. `--card`
+puts the table into a card in place of the one that is there.
 """
 
+import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +23,34 @@ from wav2vec2_conformer.data.noise import add_noise, draw_pink_noise
 
 SAMPLE_RATE_HZ = 16_000
 NOISE_SNR_DB = 10.0
+TABLE_HEAD = """\
+| set | speech | decoding | word error rate | character error rate |
+|---|---|---|---|---|
+"""
 
 
-def main(model: Path, speech: Path, valid: Path, work: Path) -> None:
+def main() -> None:
     """Measure all sets in turn."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    for name in ("model", "speech", "valid", "work"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--card", type=Path, help="card whose table is put anew")
+    args = parser.parse_args()
+    table = TABLE_HEAD
+    if args.card is not None:
+        replace_table(args.card.read_text(encoding="utf-8"), table)  # before the work: is there one
+    sys.stdout.write(table)
+    for row in iter_rows(args.model, args.speech, args.valid, args.work):
+        sys.stdout.write(row)
+        sys.stdout.flush()
+        table += row
+    if args.card is not None:
+        card = replace_table(args.card.read_text(encoding="utf-8"), table)
+        args.card.write_text(card, encoding="utf-8")
+
+
+def iter_rows(model: Path, speech: Path, valid: Path, work: Path) -> Iterator[str]:
+    """Yield a row of the table for each set, condition and decoding."""
     sets = {
         "LibriSpeech test-other": speech / "librispeech_test_other.jsonl",
         "held-out speakers of LibriSpeech's training sets": valid,
@@ -32,8 +59,6 @@ def main(model: Path, speech: Path, valid: Path, work: Path) -> None:
     decodings = {"greedy": ["--greedy"]}
     if (model / "language_model.json").exists():
         decodings["language model"] = []
-    print("| set | speech | decoding | word error rate | character error rate |")  # noqa: T201
-    print("|---|---|---|---|---|")  # noqa: T201
     for name, clean in sets.items():
         noisy = add_noise_to_set(clean, work / "noisy" / clean.stem)
         for condition, manifest in (("clean", clean), ("noise at 10 dB", noisy)):
@@ -41,7 +66,21 @@ def main(model: Path, speech: Path, valid: Path, work: Path) -> None:
                 folder = work / f"{clean.stem}-{condition}-{decoding}".replace(" ", "-")
                 figures = evaluate(manifest, model, folder, flags)
                 row = [name, describe(figures, condition), decoding, *rates(figures)]
-                print(f"| {' | '.join(row)} |", flush=True)  # noqa: T201
+                yield f"| {' | '.join(row)} |\n"
+
+
+def replace_table(card: str, table: str) -> str:
+    """Return a card with another table of figures.
+
+    Raises:
+        ValueError: When the card has none, or several.
+    """
+    before, *after = card.split(TABLE_HEAD)
+    if len(after) != 1:
+        raise ValueError(f"the card has {len(after)} tables that begin as follows:\n{TABLE_HEAD}")
+    rest = after[0].splitlines(keepends=True)
+    num_rows = next((i for i, line in enumerate(rest) if not line.startswith("|")), len(rest))
+    return "".join([before, table, *rest[num_rows:]])
 
 
 def add_noise_to_set(manifest: Path, output: Path) -> Path:
@@ -89,4 +128,4 @@ def rates(figures: dict) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:5]))
+    main()
