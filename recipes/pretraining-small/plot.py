@@ -13,6 +13,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 NUM_NEGATIVES = 100
+PERPLEXITY = "code_perplexity_"
 
 
 def main(run: Path, output: Path) -> None:
@@ -34,8 +35,8 @@ def main(run: Path, output: Path) -> None:
     accuracy.set(title="contrastive accuracy", xlabel="update", ylim=(0, None))
     accuracy.yaxis.set_major_formatter(scale)
     accuracy.legend()
-    for codebook in (1, 2):
-        draw(perplexity, f"code_perplexity_{codebook}", f"codebook {codebook}", alpha=0.8)
+    for key in sorted({key for row in history for key in row if key.startswith(PERPLEXITY)}):
+        draw(perplexity, key, f"codebook {key.removeprefix(PERPLEXITY)}", alpha=0.8)
     perplexity.axhline(1, color="gray", linestyle=":", label="collapsed, 1")
     perplexity.set(title="code perplexity in training", xlabel="update", ylim=(0, None))
     perplexity.legend()
