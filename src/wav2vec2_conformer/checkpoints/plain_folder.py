@@ -49,12 +49,8 @@ def read_plain_folder(folder: str | Path) -> CtcNetwork | None:
 
     Returns:
         A network in eval mode on the CPU with the weights that `from_pretrained` would give it.
-        None where the folder is not of this form, or is damaged: `from_pretrained` loads it, or
-        says what is wrong.
-
-    Raises:
-        CheckpointError: The checkpoint is of another architecture.
-        ConfigurationError: Its configuration does not describe a model that can be built.
+        None where the folder is not of this form, is damaged, or is of another architecture:
+        `from_pretrained` loads it, or says what is wrong.
     """
     folder = Path(folder)
     weights = folder / WEIGHT_FILE

@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers import initialization as init
@@ -141,7 +142,7 @@ class Wav2Vec2ConformerPreTrainedModel(PreTrainedModel, Network):
             `output_loading_info=True` also a dictionary.
 
         Raises:
-            CheckpointError: The files are of another architecture.
+            CheckpointError: The files are of another architecture, or damaged.
         """
         model_type = _read_model_type(
             pretrained_model_name_or_path, kwargs, default=cls.config_class.model_type
@@ -150,9 +151,15 @@ class Wav2Vec2ConformerPreTrainedModel(PreTrainedModel, Network):
         if model_class is not cls:
             return model_class.from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
         want_info = kwargs.pop("output_loading_info", False)
-        model, info = super().from_pretrained(
-            pretrained_model_name_or_path, *model_args, output_loading_info=True, **kwargs
-        )
+        try:
+            model, info = super().from_pretrained(
+                pretrained_model_name_or_path, *model_args, output_loading_info=True, **kwargs
+            )
+        except SafetensorError as error:
+            raise CheckpointError(
+                f"the weights of {pretrained_model_name_or_path} cannot be read ({error}). Is the "
+                "file whole? Copy or download it again"
+            ) from error
         prefix = "" if model.base_model is model else f"{cls.base_model_prefix}."
         may_be_missing = parts_without_use(model.config)
         missing = sorted(

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from wav2vec2_conformer.checkpoints.int8_folder import INT8_FILE
 from wav2vec2_conformer.checkpoints.plain_folder import WEIGHT_FILE, read_plain_folder
 from wav2vec2_conformer.configuration import Wav2Vec2Config, Wav2Vec2ConformerConfig
+from wav2vec2_conformer.errors import CheckpointError
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC, as_model
 from wav2vec2_conformer.models.ctc_network import CtcNetwork
 from wav2vec2_conformer.text.vocabulary import (
@@ -158,3 +159,10 @@ def test_other_folders_are_left_to_transformers(
 
 def test_a_name_on_the_hub_is_left_to_transformers() -> None:
     assert read_plain_folder("somebody/a-model") is None
+
+
+def test_weights_that_are_cut_off_are_told(tmp_path: Path) -> None:
+    folder = save(tmp_path, CONFIGURATIONS["rotary"])
+    cut_the_weights(folder)
+    with pytest.raises(CheckpointError, match="Is the file whole"):
+        Wav2Vec2ConformerForCTC.from_pretrained(folder)
