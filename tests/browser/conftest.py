@@ -20,7 +20,7 @@ RATE_HZ = 16_000
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address() -> Iterator[str]:
     settings = ServerSettings(port=0, device="cpu", classification_model="none", num_decoders=1)
     with serve_in_thread(settings) as address:
@@ -36,9 +36,13 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(speech: Path) -> Iterator[Any]:
-    """Chromium; its microphone hears the speech, again and again with a pause."""
+    """Chromium; its microphone hears the speech, again and again with a pause.
+
+    It ends with these tests: processes that others fork would keep its driver's input open, and
+    the driver would wait for them.
+    """
     sync_api = pytest.importorskip("playwright.sync_api")
     program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     if program is None:
@@ -67,7 +71,7 @@ def browser(speech: Path) -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def open_page(browser: Any, address: str) -> Callable[[], AbstractContextManager[Any]]:
     """Open the page; whatever it logs as an error, or asks of another host, is a failure."""
 

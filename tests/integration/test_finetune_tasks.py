@@ -1,6 +1,7 @@
 """`finetune --task ...` on tones: it learns, and what it saves works where it is used."""
 
 import json
+import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,3 +192,9 @@ def test_missing_targets_are_named(settings, clips, task, key, message):
     clips.write_text("\n".join(json.dumps(line) for line in lines))
     with pytest.raises(ManifestError, match=message):
         finetune(replace(settings, task=task))
+
+
+def test_processes_that_decode_audio_end_with_the_run(settings):
+    before = set(multiprocessing.active_children())
+    finetune(replace(settings, task="classification", max_steps=2, eval_steps=1, num_workers=1))
+    assert set(multiprocessing.active_children()) <= before

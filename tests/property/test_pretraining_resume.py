@@ -67,6 +67,7 @@ def differing(first, second):
     return [name for name in first if not first[name].equal(second[name])]
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a single core
 def test_resumed_is_uninterrupted_with_workers_or_without(train, tmp_path):
     """From the middle of an epoch, and, with audio decoded elsewhere, from the end of it."""
     whole = tmp_path / "whole"

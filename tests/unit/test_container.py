@@ -168,6 +168,7 @@ class FolderImage:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(0)  # every wait in it ends by itself
 def test_every_step_works_and_what_it_makes_serves() -> None:
     # Not tmp_path, into which nobody else can look.
     with tempfile.TemporaryDirectory(prefix="w2vc-image-") as name:

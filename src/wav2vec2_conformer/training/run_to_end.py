@@ -49,7 +49,10 @@ def run_to_end(
         keeps_best = settings.load_best_model_at_end
         load_finished(trainer.model, final_checkpoint(checkpoint, keeps_best=keeps_best))
     else:
-        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        try:
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        finally:
+            trainer.end_workers()
     final = output_dir / FINAL_FOLDER
     model = whole_model(trainer.model)  # all processes take part
     if trainer.args.should_save:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.data_loader import DataLoaderShard
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
@@ -93,6 +94,7 @@ class SpeechTrainer(Trainer):
         self._complete_checkpoint = list(complete_checkpoint)
         self._is_saving = False
         self._eval_dataloader: DataLoader[Any] | None = None
+        self._dataloaders: list[DataLoaderShard] = []
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return the training batches."""
@@ -111,7 +113,7 @@ class SpeechTrainer(Trainer):
         self, dataset: Any, sampler: DurationBatchSampler | None
     ) -> DataLoader[Any]:
         num_workers = self.args.dataloader_num_workers
-        return self.accelerator.prepare(
+        dataloader: DataLoaderShard = self.accelerator.prepare(
             DataLoader(
                 dataset,
                 batch_sampler=sampler,
@@ -125,6 +127,17 @@ class SpeechTrainer(Trainer):
                 generator=torch.Generator(),
             )
         )
+        self._dataloaders.append(dataloader)
+        return dataloader
+
+    def end_workers(self) -> None:
+        """End the processes that decode audio.
+
+        They live as long as a loader's iterator, and the trainer, which is part of a reference
+        cycle, holds that. The collector would come late and wait five seconds for each.
+        """
+        for dataloader in self._dataloaders:
+            dataloader.base_dataloader._iterator = None  # noqa: SLF001 - torch's only way
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Return the optimizer; parameters of one learning rate and weight decay are a group."""
