@@ -33,12 +33,17 @@ class Example(TypedDict):
     utterance_id: str
 
 
-def pad_tokens(targets: Sequence[Labels], num_samples: Sequence[int]) -> Labels:  # noqa: ARG001
+# Targets of the utterances, the samples of each, and what these are padded to.
+CollateLabels = Callable[[Sequence[Labels], Sequence[int], int], Labels]
+
+
+def pad_tokens(targets: Sequence[Labels], num_samples: Sequence[int], num_padded: int) -> Labels:  # noqa: ARG001
     """Return token ids (B, U), -100 where padded.
 
     Args:
         targets: Token ids of each utterance.
         num_samples: Not looked at.
+        num_padded: Not looked at.
     """
     num_tokens = max(len(target) for target in targets)
     labels = np.full((len(targets), num_tokens), LABEL_PADDING, dtype=np.int64)
@@ -47,12 +52,13 @@ def pad_tokens(targets: Sequence[Labels], num_samples: Sequence[int]) -> Labels:
     return labels
 
 
-def stack_targets(targets: Sequence[Labels], num_samples: Sequence[int]) -> Labels:  # noqa: ARG001
+def stack_targets(targets: Sequence[Labels], num_samples: Sequence[int], num_padded: int) -> Labels:  # noqa: ARG001
     """Return targets of the same shape as one array (B, ...).
 
     Args:
         targets: A class index, or numbers, of each utterance.
         num_samples: Not looked at.
+        num_padded: Not looked at.
     """
     return np.stack(targets)
 
@@ -65,11 +71,14 @@ class SpeechCollator:
         normalize: Give each utterance zero mean and unit variance over its own samples, as
             `Wav2Vec2FeatureExtractor(do_normalize=True)` does. False for checkpoints whose
             preprocessor configuration says so.
-        collate_labels: Makes one array of the utterances' targets and numbers of samples.
+        collate_labels: Makes one array of the utterances' targets, their numbers of samples, and
+            the number that they are padded to.
+        pad_to_multiple_of: Samples of the longest utterance are padded to a multiple of this.
     """
 
     normalize: bool = True
-    collate_labels: Callable[[Sequence[Labels], Sequence[int]], Labels] = pad_tokens
+    collate_labels: CollateLabels = pad_tokens
+    pad_to_multiple_of: int = 1
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
         """Return a batch.
@@ -83,16 +92,19 @@ class SpeechCollator:
             `utterance_ids`, a list of names for messages.
         """
         lengths = [len(example["input_values"]) for example in examples]
+        num_padded = max(lengths) + -max(lengths) % self.pad_to_multiple_of
+        shape = (len(examples), num_padded)
         # torch's memory is aligned: arithmetic on it is the same in every run, to the bit.
-        waveforms = torch.zeros(len(examples), max(lengths))
-        mask = torch.zeros(len(examples), max(lengths), dtype=torch.int64)
+        waveforms = torch.zeros(shape)
+        mask = torch.zeros(shape, dtype=torch.int64)
         for row, (example, length) in enumerate(zip(examples, lengths, strict=True)):
             waveform = example["input_values"]
             if self.normalize:
                 waveform = normalize_waveform(waveform)
             waveforms[row, :length] = torch.from_numpy(np.ascontiguousarray(waveform))
             mask[row, :length] = 1
-        labels = self.collate_labels([example["labels"] for example in examples], lengths)
+        targets = [example["labels"] for example in examples]
+        labels = self.collate_labels(targets, lengths, num_padded)
         return {
             "input_values": waveforms,
             "attention_mask": mask,

@@ -29,6 +29,9 @@ from wav2vec2_conformer.nn.strided_products import flatten_kernel
 
 # Frames encoded at a time where no gradient is needed; 250 are 5 s with the released strides.
 BLOCK_FRAMES = 250
+# In 16 bits an utterance is encoded as if it were a whole multiple of so many frames long. For
+# each new shape of a product oneDNN makes a program, which takes longer than a small product.
+MIXED_FRAMES = 16
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -274,6 +277,8 @@ class FeatureEncoder(nn.Module):
         for waveform, length, count in zip(waveforms, lengths.tolist(), counts, strict=True):
             own = waveform[: max(length, self.receptive_field)]  # at least one frame
             tensors = [first.tensors(own), *tensors_of_rest]
+            if is_mixed:
+                own = F.pad(own, (0, -len(own) % (MIXED_FRAMES * prod(self.strides))))
             frames = encode_utterance(own, tensors, first.activation, dtype)
             utterances.append(F.pad(frames[:count], (0, 0, 0, num_frames - count)))
         return torch.stack(utterances)

@@ -10,7 +10,7 @@ from transformers.trainer_callback import PrinterCallback
 from wav2vec2_conformer.data.collation import SpeechCollator
 from wav2vec2_conformer.training.adaptation.adapted_task import Adaptation, build_adaptation
 from wav2vec2_conformer.training.arguments import build_arguments, check_run
-from wav2vec2_conformer.training.batches import build_samplers
+from wav2vec2_conformer.training.batches import build_samplers, padding_multiple
 from wav2vec2_conformer.training.classification import prepare_classification
 from wav2vec2_conformer.training.compilation import compile_blocks
 from wav2vec2_conformer.training.ctc import prepare_ctc
@@ -159,7 +159,11 @@ def build_trainer(
     trainer = SpeechTrainer(
         model=task.model,
         args=arguments,
-        data_collator=SpeechCollator(task.normalize, task.collate_labels),
+        data_collator=SpeechCollator(
+            task.normalize,
+            task.collate_labels,
+            padding_multiple(arguments, task.model.config.inputs_to_logits_ratio),
+        ),
         train_dataset=build_dataset(settings, task.train, build_augmentation(settings)),
         eval_dataset=None if task.valid is None else build_dataset(settings, task.valid),
         train_sampler=train_sampler,

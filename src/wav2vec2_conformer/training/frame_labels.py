@@ -61,17 +61,19 @@ class FrameLabels:
         """Seconds from one frame to the next."""
         return prod(self.strides) / SAMPLE_RATE_HZ
 
-    def __call__(self, targets: Sequence[Labels], num_samples: Sequence[int]) -> Labels:
+    def __call__(
+        self, targets: Sequence[Labels], num_samples: Sequence[int], num_padded: int
+    ) -> Labels:
         """Return zeros and ones (B, T, S) int64, -100 where a recording has no frame any more.
 
         Args:
             targets: Rows of each recording.
             num_samples: Samples of each recording, after augmentation.
+            num_padded: Samples that they are padded to.
         """
         counts = [self.count_frames(length) for length in num_samples]
-        labels = np.full(
-            (len(targets), max(counts), self.num_outputs), LABEL_PADDING, dtype=np.int64
-        )
+        shape = (len(targets), self.count_frames(num_padded), self.num_outputs)
+        labels = np.full(shape, LABEL_PADDING, dtype=np.int64)
         names = [str(column) for column in range(self.num_outputs)]
         for row, (turns, length, count) in enumerate(
             zip(targets, num_samples, counts, strict=True)

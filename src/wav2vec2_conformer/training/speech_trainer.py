@@ -7,11 +7,10 @@ parts, observers of each forward pass, and checkpoints that appear complete or n
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from accelerate.data_loader import DataLoaderShard
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
@@ -25,6 +24,9 @@ from wav2vec2_conformer.training.evaluation_rows import pad_rows, to_numpy
 from wav2vec2_conformer.training.model_folder import replace_folder
 from wav2vec2_conformer.training.schedule import Schedule, TrainingClock, linear_schedule
 from wav2vec2_conformer.training.speech_types import Observer, Predict
+
+if TYPE_CHECKING:
+    from accelerate.data_loader import DataLoaderShard
 
 # Given to observers, not to the model: which utterances a batch holds.
 UTTERANCE_IDS = "utterance_ids"

@@ -1,6 +1,6 @@
 """What a task brings to a training run; the rest is the same for all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from transformers import (
@@ -10,7 +10,7 @@ from transformers import (
     Wav2Vec2Processor,
 )
 
-from wav2vec2_conformer.data.collation import Labels
+from wav2vec2_conformer.data.collation import CollateLabels
 from wav2vec2_conformer.training.examples import Examples
 from wav2vec2_conformer.training.speech_types import Predict
 
@@ -39,7 +39,7 @@ class PreparedTask:
     preprocessing: Wav2Vec2Processor | Wav2Vec2FeatureExtractor
     train: Examples
     valid: Examples | None
-    collate_labels: Callable[[Sequence[Labels], Sequence[int]], Labels]
+    collate_labels: CollateLabels
     predict: Predict
     metrics: Metrics
     best_metric: str

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from transformers import Wav2Vec2FeatureExtractor
 
-from wav2vec2_conformer.data.collation import SpeechCollator
+from wav2vec2_conformer.data.collation import SpeechCollator, pad_tokens
 
 
 def examples():
@@ -51,3 +51,19 @@ def test_silence_stays_finite():
         }
     ]
     assert torch.equal(SpeechCollator()(silent)["input_values"], torch.zeros(1, 400))
+
+
+def test_padding_is_to_a_multiple_and_known_to_the_labels():
+    told = []
+
+    def collate_labels(targets, num_samples, num_padded):
+        told.append((num_samples, num_padded))
+        return pad_tokens(targets, num_samples, num_padded)
+
+    batch = SpeechCollator(collate_labels=collate_labels, pad_to_multiple_of=512)(examples())
+    plain = SpeechCollator()(examples())
+    assert told == [([400, 700, 650], 1024)]
+    for name in ("input_values", "attention_mask"):
+        assert batch[name].shape == (3, 1024)
+        assert torch.equal(batch[name][:, :700], plain[name])
+        assert not batch[name][:, 700:].any()

@@ -145,6 +145,22 @@ def test_16_bit_autocast_is_about_as_exact_as_autograd(build, lean_calls, norm):
 
 
 @pytest.mark.parametrize("norm", ["group", "layer"])
+def test_16_bit_products_come_in_few_shapes(build, lean_calls, monkeypatch, norm):
+    encoder, waveforms = build(norm), torch.randn(3, 12_000)
+    lengths = torch.tensor([12_000, 11_000, 6_000])
+    results = []
+    for frames in (16, 1):
+        monkeypatch.setattr(feature_encoder_module, "MIXED_FRAMES", frames)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            results.append(run(encoder, waveforms, lengths))
+    step = 16 * HOP_SAMPLES
+    assert lean_calls[:3] == [3 * step, 3 * step, 2 * step]
+    rounded, plain = results
+    assert torch.equal(rounded[0], plain[0])
+    torch.testing.assert_close(rounded[1:], plain[1:])
+
+
+@pytest.mark.parametrize("norm", ["group", "layer"])
 def test_keeps_what_later_convolutions_make_and_no_more(build, norm):
     encoder = build(norm, channels=(64,) * 7)
     own = {parameter.data_ptr() for parameter in encoder.parameters()}

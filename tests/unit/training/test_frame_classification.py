@@ -22,7 +22,7 @@ def labels():
 
 def test_frames_have_the_labels_of_their_turns(labels):
     rows = encode_turns(TURNS, [0, 1], duration_s=1.0)
-    [found] = labels([rows], [16_000])
+    [found] = labels([rows], [16_000], 16_000)
     assert found.shape == (50, 2)
     assert np.flatnonzero(found[:, 0]).tolist() == list(range(25))
     assert np.flatnonzero(found[:, 1]).tolist() == list(range(12, 50))
@@ -30,13 +30,13 @@ def test_frames_have_the_labels_of_their_turns(labels):
 
 def test_a_faster_clip_has_its_turns_earlier(labels):
     rows = encode_turns(TURNS, [0, 1], duration_s=1.0)
-    [found] = labels([rows], [8000])
+    [found] = labels([rows], [8000], 8000)
     assert np.flatnonzero(found[:, 0]).tolist() == list(range(12))
 
 
 def test_padding_and_silence_are_told_apart(labels):
     long, silent = encode_turns(TURNS, [0, 1], 1.0), encode_turns([], [], 0.5)
-    found = labels([long, silent], [16_000, 8000])
+    found = labels([long, silent], [16_000, 8000], 16_000)
     assert (found[1, :25] == 0).all()
     assert (found[1, 25:] == -100).all()
     assert found.dtype == np.int64

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 
 from wav2vec2_conformer.training.health.update_watch import UpdateWatch, measure_norm
@@ -57,6 +58,7 @@ def test_a_spike_is_found_and_usual_gradients_are_not(ctc_model, ctc_inputs):
 
 def test_fp16_that_overflows_at_every_update_is_found(ctc_model, ctc_inputs):
     """A real loss scaler halves its scale at each overflow."""
+    Accelerator(cpu=True)  # makes the state that its optimizer asks for
     scaler = torch.amp.GradScaler("cpu", init_scale=16.0)
     optimizer = AcceleratedOptimizer(
         torch.optim.SGD(ctc_model.parameters(), lr=1e-3), scaler=scaler
