@@ -17,12 +17,13 @@ it; repeat it on your machine:
 <!-- not run: takes some 20 minutes and 12 GB of memory -->
 ```bash
 pip install 'wav2vec2-conformer[onnx,openvino,plots]'
-wav2vec2-conformer bench -o results --markdown benchmarks.md
+wav2vec2-conformer bench -o results --markdown benchmarks.md --speech test.jsonl
 ```
 
-`--only S1,S2` measures some of the figures, `--size base` or `--size tiny` smaller models (the
-goals are those of the large size), `--rounds 5` more alternations, `--speech MANIFEST` word error
-rates on a test set of your own. Peers whose packages are not installed are named in the table.
+`--speech` is a manifest of transcribed English for the word error rates of S4 (the row names it);
+without it they are left out. `--only S1,S2` measures some of the figures, `--size base` or
+`--size tiny` smaller models (the goals are those of the large size), `--rounds 5` more
+alternations. Peers whose packages are not installed are named in the table.
 """
 
 _METHOD = """\
@@ -30,8 +31,8 @@ _METHOD = """\
 
 - Every figure is a ratio. The two sides are processes that are prepared one after the other and
   then work in turns, on the same input with the same number of threads; the median of the rounds'
-  ratios counts (of S5 and `peers` at most two rounds, of S7 one: they are long). *CPU time* is the
-  same ratio in processor seconds, which other programs of the machine disturb less.
+  ratios counts (of S5 and `peers` at most two rounds: they are long). *CPU time* is the same ratio
+  in processor seconds, which other programs of the machine disturb less.
 - Both sides have the same random weights, drawn from the names of the parameters, in the shape of
   the released models (`hidden_act="swish"`, layer norm, biases in the convolutions). The last
   column says how far the outputs lie apart. Rows that name the bundled model run trained weights.
@@ -51,7 +52,6 @@ _METHOD = """\
   dropped on either side, so that both do the same work. The time is that of steps one after the
   other, in which ours keeps freed memory as `finetune` and `pretrain` do; memory is that of a step
   before them.
-- **S11** compares lengths from that on which fills a batch.
 - **peers** have fewer layers than the released models: exporting all takes minutes. ONNX Runtime
   gets transformers' model with eager attention, as torch's exporter fails with the default one;
   OpenVINO is told to compute in float32, as its default is bfloat16 where the machine has it.

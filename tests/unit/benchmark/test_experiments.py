@@ -140,8 +140,8 @@ def test_a_recording_gives_speed_memory_and_words(session: CannedSession) -> Non
 
 def test_growth_is_of_time_for_a_second_and_of_memory(session: CannedSession) -> None:
     linear, flat = measure_growth(session)
-    # The same answer for 8 s as for 4 s: half the time for a second, no more memory.
-    assert (linear.reached, flat.reached) == (0.5, 0.0)
+    # The same answer for 8 s as for 2 s: a quarter of the time for a second, no more memory.
+    assert (linear.reached, flat.reached) == (0.25, 0.0)
     assert linear.difference == "2 s: 1000.0 ms, 4 s: 500.0 ms, 8 s: 250.0 ms"
 
 
