@@ -20,8 +20,7 @@ from wav2vec2_conformer.cli.pretrain import pretrain
 from wav2vec2_conformer.errors import ConfigurationError, InputError, ManifestError
 from wav2vec2_conformer.training.finetuning import finetune
 from wav2vec2_conformer.training.pretraining import run as pretraining_run
-from wav2vec2_conformer.training.pretraining.settings import PretrainingSettings
-from wav2vec2_conformer.training.recipe import build_settings, list_presets, read_recipe
+from wav2vec2_conformer.training.recipe import list_presets
 from wav2vec2_conformer.training.settings import FinetuneSettings
 from wav2vec2_conformer.training.starting_model import read_starting_config
 
@@ -222,33 +221,7 @@ def test_presets_are_listed(command: typer.Typer) -> None:
     assert result.exit_code == 0
     names = [line.split()[0] for line in result.stdout.splitlines()]
     assert names == [p.name for p in list_presets() if p.task == "pretraining"]
-    assert {"conformer-base-ls960", "conformer-large-lv60k"} <= set(names)
-
-
-@pytest.mark.parametrize("name", ["conformer-base-ls960", "conformer-large-lv60k"])
-def test_presets_are_of_the_papers(name: str) -> None:
-    settings = build_settings(PretrainingSettings, read_recipe(name))
-    assert (settings.mask_time_prob, settings.mask_time_length) == (0.65, 10)
-    assert settings.update_seconds is not None
-    assert settings.update_seconds > 5_000
-    # An end of the run, and a temperature that reaches its least value before.
-    assert settings.max_steps is not None
-    last = settings.max_gumbel_temperature * settings.gumbel_temperature_decay**settings.max_steps
-    assert last <= settings.min_gumbel_temperature
-
-
-@pytest.mark.parametrize(
-    ("name", "width", "num_parameters"),
-    # The large one is facebook/wav2vec2-conformer-rel-pos-large, whose file has as many.
-    [("conformer-base-ls960", 768, 180_403_200), ("conformer-large-lv60k", 1024, 620_510_976)],
-)
-def test_presets_say_the_whole_model(name: str, width: int, num_parameters: int) -> None:
-    changes = build_settings(PretrainingSettings, read_recipe(name)).model_config
-    config = read_starting_config(None, None, changes)
-    assert config.hidden_size == width
-    with torch.device("meta"):
-        model = Wav2Vec2ConformerForPreTraining(config)
-    assert sum(p.numel() for p in model.parameters()) == num_parameters
+    assert {"conformer-base-ls960", "conformer-large-lv60k", "conformer-small-cpu"} <= set(names)
 
 
 def test_a_preset_runs_as_it_is(run, tmp_path: Path) -> None:
@@ -276,7 +249,7 @@ def test_a_dry_run_tells_what_a_run_takes_and_writes_nothing(
     assert told["parameters"].startswith(f"{num_parameters:,}, ")
     # 10.9 s of audio, in batches of 5 s that hold two clips each.
     assert told["update"] == "11 s of audio, 3 batches on each of 1 processes"
-    assert told["updates"] == "30, 30.0 epochs of 1"
+    assert told["updates"] == "30, 30.0 epochs; an epoch has 1"
     assert float(told["seconds per update"].split(",")[0]) > 0
     parts = r"0\.0\d GB: weights and optimizer 0\.00, longest batch 0\.0\d"
     assert re.fullmatch(parts, told["memory"])

@@ -1,13 +1,21 @@
 """Pre-training that stops and goes on ends as if it had not stopped, bit for bit."""
 
 import json
+import multiprocessing
+import os
+import random
 import shutil
+import signal
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 from safetensors.torch import load_file
 
+from wav2vec2_conformer.training.model_folder import latest_checkpoint
 from wav2vec2_conformer.training.pretraining.run import pretrain
 from wav2vec2_conformer.training.pretraining.settings import PretrainingSettings
 
@@ -85,3 +93,58 @@ def test_resumed_is_uninterrupted_with_workers_or_without(train, tmp_path):
     final = train(whole, num_workers=0, resume=True)
     assert differing(load_file(final / "model.safetensors"), expected) == []
     assert len(list(whole.glob("checkpoint-*"))) == STEPS
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_killed_run_loses_nothing_before_its_last_checkpoint(train, tmp_path):
+    """At random moments, and with a file of a checkpoint half written."""
+    changes = {"num_workers": 0, "valid": None, "max_steps": 10}
+    expected = load_file(train(tmp_path / "whole", **changes, save_steps=100) / "model.safetensors")
+    killed = tmp_path / "killed"
+    changes |= {"resume": True, "save_total_limit": 2}
+    moments = random.Random(0)
+    steps = [0]
+    for saves in (None, 6, None):
+        child = multiprocessing.get_context("fork").Process(
+            target=train_to_death, args=(train, killed, changes, saves)
+        )
+        child.start()
+        if saves is None:
+            while child.is_alive() and last_step(killed) <= steps[-1]:
+                time.sleep(0.01)
+            time.sleep(moments.uniform(0.0, 0.1))
+            child.kill()
+        child.join()
+        assert child.exitcode == -signal.SIGKILL
+        assert saves is None or list(killed.glob(".saving/checkpoint-*/*"))
+        steps.append(last_step(killed))
+        # What has a checkpoint's name is one: the search did not have to pass any over.
+        assert steps[-1] == max(number_of(path) for path in killed.glob("checkpoint-*"))
+    assert steps == sorted(set(steps))  # each run went on from the one before
+    final = train(killed, **changes)
+    assert differing(load_file(final / "model.safetensors"), expected) == []
+    assert not list(killed.glob("**/.saving*"))
+
+
+def train_to_death(train, folder, changes, saves):
+    """Train; die with a file half written that follows so many others (None: do not)."""
+    save, written = torch.save, []
+
+    def save_or_die(state, file, *arguments, **options):
+        if len(written) == saves:
+            Path(file).write_bytes(b"half")
+            os.kill(os.getpid(), signal.SIGKILL)
+        written.append(file)
+        save(state, file, *arguments, **options)
+
+    torch.save = save_or_die  # in this process alone, which is a child
+    train(folder, **changes)
+
+
+def last_step(folder):
+    checkpoint = latest_checkpoint(folder)
+    return 0 if checkpoint is None else number_of(checkpoint)
+
+
+def number_of(checkpoint):
+    return int(checkpoint.name.removeprefix("checkpoint-"))

@@ -138,7 +138,7 @@ def format_plan(plan: Plan) -> str:
         ("training data", f"{plan.num_utterances:,} utterances, {plan.audio_h:.2f} hours"),
         ("parameters", f"{plan.num_parameters:,}, {plan.num_trained:,} trained ({share:.1%})"),
         ("update", f"{plan.update_s:.0f} s of audio, {batches}"),
-        ("updates", f"{updates}{epochs} of {plan.updates_per_epoch:,}"),
+        ("updates", f"{updates}{epochs}; an epoch has {plan.updates_per_epoch:,}"),
         ("seconds per update", f"{plan.seconds_per_update:.3g}, measured on this machine"),
         ("time", f"{plan.run_h:,.2f} hours, without evaluations"),
         ("memory", f"{plan.weights_gb + plan.batch_gb:.2f} GB: {parts}"),

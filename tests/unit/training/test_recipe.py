@@ -4,16 +4,9 @@ from dataclasses import fields
 
 import pytest
 
-from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
 from wav2vec2_conformer.data.augmentation import Augmentation
 from wav2vec2_conformer.errors import InputError
-from wav2vec2_conformer.training.pretraining.settings import PretrainingSettings
-from wav2vec2_conformer.training.recipe import (
-    build_settings,
-    list_presets,
-    read_recipe,
-    write_recipe,
-)
+from wav2vec2_conformer.training.recipe import build_settings, read_recipe, write_recipe
 from wav2vec2_conformer.training.settings import FinetuneSettings
 
 
@@ -101,27 +94,6 @@ def test_written_settings_are_read_again(tmp_path):
     path = write_recipe(settings, tmp_path / "run" / "recipe.yaml")
     assert build_settings(FinetuneSettings, read_recipe(path)) == settings
     assert [p.name for p in path.parent.iterdir()] == ["recipe.yaml"]
-
-
-@pytest.mark.parametrize("preset", list_presets(), ids=lambda preset: preset.name)
-def test_presets_are_settings_of_a_model_that_can_be(preset):
-    settings_class = PretrainingSettings if preset.task == "pretraining" else FinetuneSettings
-    settings = build_settings(settings_class, read_recipe(preset.name))
-    assert settings.task == preset.task
-    assert settings.max_steps
-    known = Wav2Vec2ConformerConfig().to_dict()
-    assert set(settings.model_config) <= set(known)
-    Wav2Vec2ConformerConfig(**settings.model_config)
-
-
-def test_fine_tuning_presets_hear_as_much_as_was_published():
-    heard = {
-        name: build_settings(FinetuneSettings, read_recipe(name)).update_seconds / 60
-        for name in ("base-10m", "base-960h", "large-100h", "large-960h")
-    }
-    assert heard == pytest.approx(
-        {"base-10m": 26.7, "base-960h": 26.7, "large-100h": 26.7, "large-960h": 32.0}, abs=0.05
-    )
 
 
 def test_settings_of_the_augmentation_are_those_of_the_augmentation():

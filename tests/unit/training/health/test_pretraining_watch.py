@@ -22,6 +22,10 @@ def model(config):
 
 @pytest.fixture
 def watch(model):
+    return build_watch(model)
+
+
+def build_watch(model):
     return PretrainingWatch(
         num_codebooks=2,
         num_entries=6,
@@ -77,6 +81,21 @@ def test_a_collapsed_codebook_is_not_taken_for_success(model, watch):
     collapse = found[-1]["codebook_collapse"]
     assert "perplexity is 2.00 where 2 is the least and 12 the most" in collapse.what
     assert found[18]["equal_negatives"] is None  # not before a window is full
+
+
+@pytest.mark.parametrize(("diversity_weight", "collapses"), [(0.0, True), (0.1, False)])
+def test_training_that_collapses_is_found(config, diversity_weight, collapses):
+    """With no weight of diversity few codes are the cheapest; with it the same run keeps many."""
+    config.diversity_loss_weight = diversity_weight
+    model = Wav2Vec2ConformerForPreTraining(config)
+    model.set_gumbel_temperature(0.5)
+    watch = build_watch(model)
+    found = train(model, watch, updates=150, learning_rate=3e-2)
+    names = {name for findings in found for name, finding in findings.items() if finding}
+    collapse = {"codebook_collapse", "equal_negatives", "perplexity_fall"}
+    assert names & collapse == (collapse if collapses else set())
+    loss_looks_like_success = "chance_level" not in found[-1]
+    assert loss_looks_like_success == collapses
 
 
 def test_codebooks_that_die_out_are_found(model, watch):
