@@ -131,11 +131,16 @@ def test_final_folder_is_a_model_that_can_be_trained_on(run, tmp_path):
 
 
 def test_other_vocabulary_gives_a_new_head(run, tmp_path):
-    run(max_steps=1)
+    """At first one of fairseq, then another on the run, which stands for its final model."""
+    dictionary = tmp_path / "dict.ltr.txt"
+    dictionary.write_text("| 4\nD 3\nA 2\nC 2\nB 1\n")
+    run(max_steps=1, vocab=dictionary)
+    saved = json.loads((tmp_path / "out" / "final" / "vocab.json").read_text())
+    assert sorted(saved, key=saved.get) == ["<pad>", "<s>", "</s>", "<unk>", *"|DACB"]
     vocabulary = tmp_path / "vocab.json"
     vocabulary.write_text(json.dumps({"<pad>": 0, "<unk>": 1, "|": 2, "A": 3, "B": 4}))
     result = run(
-        model=tmp_path / "out" / "final",
+        model=tmp_path / "out",
         vocab=vocabulary,
         output_dir=tmp_path / "other",
         max_steps=1,

@@ -1,4 +1,4 @@
-"""Training in one or more processes, for test_distributed.py: `torchrun two_processes.py FOLDER`.
+"""Training in one or more processes, for test_distributed.py, which launches it with a FOLDER.
 
 Each part writes what it found into FOLDER, one file for each process.
 """
@@ -21,12 +21,16 @@ from wav2vec2_conformer.nn.normalization import MaskedBatchNorm1d
 from wav2vec2_conformer.training.distributed_batch_norm import synchronize_batch_norms
 from wav2vec2_conformer.training.distributed_model import whole_model
 from wav2vec2_conformer.training.distributed_skipping import SkippedUpdates
+from wav2vec2_conformer.training.freezing import HeadFirst
+from wav2vec2_conformer.training.health.monitor import HealthMonitor
+from wav2vec2_conformer.training.health.stopping import UnhealthyTrainingError
 from wav2vec2_conformer.training.schedule import TrainingClock
 from wav2vec2_conformer.training.speech_trainer import SpeechTrainer
 
 NUM_PROCESSES = 2
 DURATIONS_S = [0.3 + 0.04 * i for i in range(11)]
 BAD_CLIP = 4
+HEAD_ONLY_STEPS = 4  # of 5
 NO_DROPOUT = dict.fromkeys(
     (
         "hidden_dropout",
@@ -42,10 +46,10 @@ NO_DROPOUT = dict.fromkeys(
 
 
 class Clips(torch.utils.data.Dataset):
-    """Noise with labels; one clip may have more labels than frames."""
+    """Noise with labels; some clips may have more labels than frames."""
 
-    def __init__(self, *, has_bad_clip=False):
-        self.has_bad_clip = has_bad_clip
+    def __init__(self, bad_clips=()):
+        self.bad_clips = bad_clips
         self.drawn = []
 
     def __len__(self):
@@ -55,16 +59,18 @@ class Clips(torch.utils.data.Dataset):
         index = draw[1]
         self.drawn.append(tuple(draw))
         generator = torch.Generator().manual_seed(index)
-        num_labels = 60 if self.has_bad_clip and index == BAD_CLIP else 4
+        num_labels = 60 if index in self.bad_clips else 4
         return (
+            f"clip-{index}",
             torch.randn(int(16_000 * DURATIONS_S[index]), generator=generator),
             torch.randint(3, 12, (num_labels,), generator=generator),
         )
 
 
 def collate(examples):
-    waveforms, labels = zip(*examples, strict=True)
+    names, waveforms, labels = zip(*examples, strict=True)
     return {
+        "utterance_ids": names,
         "input_values": nn.utils.rnn.pad_sequence(waveforms, batch_first=True),
         "attention_mask": nn.utils.rnn.pad_sequence(
             [torch.ones(len(w), dtype=torch.long) for w in waveforms], batch_first=True
@@ -97,19 +103,22 @@ def train(
     folder,
     model=None,
     *,
-    has_bad_clip=False,
+    bad_clips=(),
     max_steps=5,
+    head_only_steps=0,
+    monitor=None,
     sync_batch_norm=False,
     resume_from=None,
     **more,
 ):
-    """Train with the trainer; return it and its data."""
+    """Train with the trainer; return it, its data, and the error that ended it, if one did."""
     model = build_model() if model is None else model
     num_processes = int(os.environ.get("WORLD_SIZE", "1"))
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=max_steps,
         learning_rate=1e-2,
+        adam_epsilon=1e-5,  # else a gradient of nearly zero, which is noise, counts fully
         gradient_accumulation_steps=NUM_PROCESSES // num_processes,
         use_cpu=True,
         report_to="none",
@@ -120,8 +129,11 @@ def train(
         accelerator_config={"even_batches": False},
         **{"save_strategy": "no", **more},
     )
-    data = Clips(has_bad_clip=has_bad_clip)
+    data = Clips(bad_clips)
     clock = TrainingClock(None)
+    callbacks = [clock, HeadFirst(model, head_only_steps)]
+    if monitor is not None:
+        callbacks.append(monitor)
     trainer = SpeechTrainer(
         model=model,
         args=arguments,
@@ -137,11 +149,15 @@ def train(
         predict=lambda model, inputs, outputs: outputs.logits.argmax(-1),  # noqa: ARG005
         compute_metrics=count_clips,
         clock=clock,
-        callbacks=[clock],
+        callbacks=callbacks,
+        observers=[] if monitor is None else [monitor.observe],
         sync_batch_norm=sync_batch_norm,
     )
-    trainer.train(resume_from_checkpoint=resume_from)
-    return trainer, data
+    try:
+        trainer.train(resume_from_checkpoint=resume_from)
+    except UnhealthyTrainingError as error:
+        return trainer, data, error
+    return trainer, data, None
 
 
 def count_clips(prediction):
@@ -156,13 +172,23 @@ def state_of(model):
 
 def run_equal_training(folder):
     """The run that one process repeats with accumulation."""
-    trainer, data = train(folder / "equal")
+    trainer, data, _ = train(folder / "equal")
     return {
         "state": state_of(trainer.model),
         "drawn": data.drawn,
         "metrics": trainer.evaluate(),
         "wrapper": type(trainer.model_wrapped).__name__,
         "finds_unused": trainer.model_wrapped.find_unused_parameters,
+    }
+
+
+def run_head_first(folder):
+    """A run that one process repeats, with an encoder that waits for its head."""
+    trainer, _, _ = train(folder / "head", head_only_steps=HEAD_ONLY_STEPS, logging_steps=1)
+    return {
+        "state": state_of(trainer.model),
+        "norms": [line["grad_norm"] for line in trainer.state.log_history if "loss" in line],
+        "metrics": trainer.evaluate(),
     }
 
 
@@ -173,20 +199,35 @@ def run_random_training(folder):
     dist.barrier()
     model = Wav2Vec2ConformerForCTC.from_pretrained(folder / "start")  # thaws what was frozen
     model.config.apply_spec_augment = True
-    trainer, _ = train(
+    trainer, _, _ = train(
         folder / "random", model, sync_batch_norm=True, activation_checkpointing=True
     )
     return {"state": state_of(trainer.model)}
 
 
 def run_training_with_bad_clip(folder):
-    trainer, data = train(folder / "bad", has_bad_clip=True, max_steps=3)
+    """The monitor is the one of every run, and could not roll back: there is no checkpoint."""
+    monitor = HealthMonitor("ctc")
+    trainer, data, error = train(
+        folder / "bad", bad_clips=(BAD_CLIP,), max_steps=3, monitor=monitor
+    )
     (skipped,) = [o for o in trainer.observers if isinstance(o, SkippedUpdates)]
     return {
+        "error": error and str(error),
         "state": state_of(trainer.model),
         "num_skipped": skipped.num_skipped,
         "met": any(index == BAD_CLIP for _, index in data.drawn),
     }
+
+
+def run_training_with_bad_process(folder, rank):
+    """In one process every loss is infinite."""
+    bad_clips = range(len(DURATIONS_S)) if rank == 1 else ()
+    monitor = HealthMonitor("ctc")
+    trainer, _, error = train(
+        folder / "all-bad", bad_clips=bad_clips, max_steps=14, monitor=monitor
+    )
+    return {"steps": trainer.state.global_step, "message": str(error)}
 
 
 def run_batch_norm(rank):
@@ -215,7 +256,8 @@ def batch_norm_input():
 def run_sharded_training(folder):
     """`fsdp` of the trainer, which accelerate has for GPUs alone: here it takes CPUs for such.
 
-    A checkpoint on the way, the last one, the final model, and a run that goes on from the first.
+    A checkpoint on the way, when the encoder still waits for its head, the last one, the final
+    model, and a run that goes on from the first.
     """
     build_state = AcceleratorState.__init__
 
@@ -227,12 +269,12 @@ def run_sharded_training(folder):
 
     AcceleratorState.__init__ = shard_on_cpu
     more = {"fsdp": True, "activation_checkpointing": True}
-    more |= {"save_strategy": "steps", "save_steps": 3}
-    trainer, _ = train(folder / "fsdp", **more)
+    more |= {"save_strategy": "steps", "save_steps": 3, "head_only_steps": HEAD_ONLY_STEPS}
+    trainer, _, _ = train(folder / "fsdp", **more)
     part = sum(p.to_local().numel() for p in trainer.model.parameters())
     metrics = trainer.evaluate()
     checkpoint = folder / "fsdp" / "checkpoint-3"
-    resumed, _ = train(folder / "resumed", resume_from=str(checkpoint), **more)
+    resumed, _, _ = train(folder / "resumed", resume_from=str(checkpoint), **more)
     for name, model in (("whole", trainer.model), ("resumed-whole", resumed.model)):
         whole = whole_model(model)
         if trainer.args.should_save:
@@ -244,8 +286,10 @@ def main(folder):
     rank = int(os.environ["RANK"])
     results = {
         "equal": run_equal_training(folder),
+        "head": run_head_first(folder),
         "random": run_random_training(folder),
         "bad": run_training_with_bad_clip(folder),
+        "all_bad": run_training_with_bad_process(folder, rank),
         "batch_norm": run_batch_norm(rank),
         "sharded": run_sharded_training(folder),
     }

@@ -108,7 +108,9 @@ def format_manifest(utterances: Iterable[Utterance], folder: Path) -> str:
         entry: dict[str, Any] = {"audio_filepath": str(name)}
         if utterance.offset_s is not None:
             entry["offset"] = round(utterance.offset_s, 6)
-        entry |= {"duration": round(utterance.duration_s, 6), "text": utterance.text}
+        if utterance.duration_s > 0:  # 0 stands for one that nobody knows
+            entry["duration"] = round(utterance.duration_s, 6)
+        entry["text"] = utterance.text
         for key in ("speaker", "label"):
             if (value := getattr(utterance, key)) is not None:
                 entry[key] = value

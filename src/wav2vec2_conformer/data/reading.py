@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wav2vec2_conformer.audio.duration import read_duration
 from wav2vec2_conformer.audio.loading import load_audio
+from wav2vec2_conformer.data.extraction import extract_utterances
 from wav2vec2_conformer.data.fairseq_lists import read_fairseq_list
 from wav2vec2_conformer.data.folders import (
     AUDIO_SUFFIXES,
@@ -22,7 +23,7 @@ from wav2vec2_conformer.data.manifest import (
     read_manifest,
     read_text,
 )
-from wav2vec2_conformer.data.shards import TAR_SUFFIXES, extract_utterances
+from wav2vec2_conformer.data.shards import TAR_SUFFIXES
 from wav2vec2_conformer.data.tables import (
     read_common_voice,
     read_ljspeech,
@@ -48,7 +49,7 @@ def read_utterances(
         check_files: Whether missing or unreadable audio is an error. Otherwise such utterances
             keep the duration that the data set gives, or 0.
         extract_to: Folder into which the audio of tar shards and Parquet files is written,
-            still encoded; needed for these.
+            still encoded, unless it is there already; needed for these.
 
     Returns:
         At least one utterance. Durations that the data set lacks come from the audio's headers.
@@ -153,8 +154,9 @@ def _read_json_lines(path: Path) -> list[Utterance]:
 def _extract(shards: Sequence[Path], path: Path, extract_to: str | Path | None) -> list[Utterance]:
     if extract_to is None:
         raise ManifestError(
-            f"{path}: the audio is inside shards; say with extract_to into which folder it is "
-            "to be written, or stream it with data.shards.iter_encoded"
+            f"{path}: the audio is inside shards, and files are needed here. `check-data {path} "
+            "-o FOLDER` writes them, and FOLDER/clean.jsonl, a manifest to name instead. (In "
+            "Python: read_utterances with extract_to)"
         )
     return extract_utterances(shards, Path(extract_to))
 

@@ -15,7 +15,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wav2vec2_conformer.data.folders import AUDIO_SUFFIXES
-from wav2vec2_conformer.data.manifest import Utterance
 from wav2vec2_conformer.data.tables import find_columns
 from wav2vec2_conformer.errors import ManifestError, MissingExtraError
 
@@ -52,43 +51,6 @@ def iter_encoded(paths: Iterable[Path]) -> Iterator[EncodedUtterance]:
     """
     for path in paths:
         yield from _iter_tar(path) if path.name.endswith(TAR_SUFFIXES) else _iter_parquet(path)
-
-
-def extract_utterances(paths: Iterable[Path], folder: Path) -> list[Utterance]:
-    """Write the audio of shards, still encoded, as files that training can read at random.
-
-    Args:
-        paths: As `iter_encoded` takes them.
-        folder: Files are named `00000000.flac` and so on in it; names inside the shards are
-            never used as paths. Made if missing.
-
-    Returns:
-        The utterances, with duration 0 where the shard gives none.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    utterances = []
-    for number, encoded in enumerate(iter_encoded(paths)):
-        path = folder / f"{number:08d}{encoded.suffix}"
-        if not path.is_file() or path.stat().st_size != len(encoded.audio):
-            temporary = path.with_name(f".{path.name}.tmp")
-            temporary.write_bytes(encoded.audio)
-            temporary.replace(path)
-        utterances.append(_as_utterance(path, encoded))
-    return utterances
-
-
-def _as_utterance(path: Path, encoded: EncodedUtterance) -> Utterance:
-    columns = find_columns(["audio", *encoded.fields], encoded.name)
-    values = {meaning: encoded.fields.get(column) for meaning, column in columns.items()}
-    duration_s, speaker, label = (values.get(key) for key in ("duration", "speaker", "label"))
-    return Utterance(
-        audio_path=path,
-        duration_s=float(duration_s) if isinstance(duration_s, int | float) else 0.0,
-        text=str(values.get("text") or ""),
-        speaker=None if speaker is None else str(speaker),
-        label=None if label is None else str(label),
-        extra={"id": encoded.name},
-    )
 
 
 def _iter_tar(path: Path) -> Iterator[EncodedUtterance]:
@@ -155,15 +117,23 @@ def _iter_parquet(path: Path) -> Iterator[EncodedUtterance]:
 
 
 def _iter_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a Parquet file, audio as it is stored."""
+    """Yield the rows of a Parquet file: audio as it is stored, classes by their names."""
     try:
         import datasets  # noqa: PLC0415 - of an extra
     except ImportError as error:
         raise MissingExtraError("reading Parquet files", "datasets", "train") from error
     try:
-        yield from datasets.load_dataset(
+        rows = datasets.load_dataset(
             "parquet", data_files=[str(path.absolute())], split="train", streaming=True
         ).decode(enable=False)
+        classes = {
+            column: [*feature.names, None]  # -1 is a row without a class
+            for column, feature in (rows.features or {}).items()
+            if isinstance(feature, datasets.ClassLabel)
+        }
+        for row in rows:
+            numbers = {column: row[column] for column in classes if row[column] is not None}
+            yield row | {column: classes[column][number] for column, number in numbers.items()}
     # pyarrow's errors are ValueErrors.
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise ManifestError(f"{path}: cannot be read as Parquet: {error}") from error

@@ -83,7 +83,7 @@ class SpeechDataset(Dataset[Example]):
         return {
             "input_values": waveform,
             "labels": target.astype(np.int64 if is_whole else np.float32),
-            "utterance_id": _name(utterance),
+            "utterance_id": name_utterance(utterance),
         }
 
 
@@ -94,7 +94,7 @@ def _as_compact_array(target: npt.ArrayLike) -> npt.NDArray[Any]:
     return array.astype(np.int32 if is_empty or array.dtype.kind in "biu" else np.float32)
 
 
-def _name(utterance: Utterance) -> str:
+def name_utterance(utterance: Utterance) -> str:
     """Return how messages name an utterance: its file and, of a part, where it begins."""
     start = "" if utterance.offset_s is None else f" at {utterance.offset_s:.2f} s"
     return f"{utterance.audio_path}{start}"

@@ -1,6 +1,7 @@
 """Settings of a run to transformers' `TrainingArguments`."""
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Any
 
@@ -101,15 +102,32 @@ def build_arguments(settings: RunSettings, **more: Any) -> TrainingArguments:
         arguments = TrainingArguments(**values | more | dict(settings.trainer_arguments))
     except (TypeError, ValueError) as error:
         raise InputError(f"TrainingArguments: {' '.join(str(error).split())}") from error
-    if arguments.fsdp and (arguments.use_cpu or arguments.world_size == 1):
-        # The trainer would leave it out without a word.
-        raise InputError(
-            "fsdp shards a model over the GPUs of several processes (torchrun); got "
-            f"{arguments.world_size} on {arguments.device.type}. Leave fsdp out"
-        )
+    _check_sharding(arguments)
     if settings.time_limit_minutes is not None and arguments.world_size > 1:
         raise InputError(
             "time_limit_minutes works for a single process, as the clocks of several do not "
             f"agree on the last update; got {arguments.world_size} processes. Use max_steps"
         )
     return arguments
+
+
+def _check_sharding(arguments: TrainingArguments) -> None:
+    # accelerate sets the variable too, when the arguments ask for FSDP.
+    if not arguments.fsdp and os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true":
+        raise InputError(
+            "accelerate launch was told to shard the model (--use_fsdp, or its configuration), "
+            "which is a setting of the training here. Start it without, by accelerate launch "
+            "--multi_gpu, and add trainer_arguments.fsdp=true to the command that it starts"
+        )
+    if (arguments.fsdp_plugin_args or {}).get("activation_checkpointing"):
+        raise InputError(
+            "fsdp_config.activation_checkpointing computes blocks twice without telling them, so "
+            "that running statistics of batch norms would move twice. Leave it out, and use "
+            "trainer_arguments.activation_checkpointing=true"
+        )
+    if arguments.fsdp and (arguments.use_cpu or arguments.world_size == 1):
+        # The trainer would leave it out without a word.
+        raise InputError(
+            "fsdp shards a model over the GPUs of several processes (torchrun); got "
+            f"{arguments.world_size} on {arguments.device.type}. Leave fsdp out"
+        )

@@ -26,7 +26,12 @@ from wav2vec2_conformer.models.sequence_classification import (
     Wav2Vec2ConformerForSequenceClassification,
 )
 from wav2vec2_conformer.training.classification_examples import write_hardest_clips
-from wav2vec2_conformer.training.examples import Examples, check_has_frames, read_all
+from wav2vec2_conformer.training.examples import (
+    Examples,
+    check_has_frames,
+    choose_audio_dir,
+    read_all,
+)
 from wav2vec2_conformer.training.settings import FinetuneSettings
 from wav2vec2_conformer.training.starting_model import name_outputs, start_model
 from wav2vec2_conformer.training.task import Metrics, PreparedTask
@@ -52,7 +57,8 @@ def prepare_classification(settings: FinetuneSettings) -> PreparedTask:
         ManifestError: A data set cannot be used.
     """
     problem = settings.problem_type
-    utterances = read_all(settings.train)
+    audio_dir = choose_audio_dir(settings)
+    utterances = read_all(settings.train, audio_dir)
     given = [read_labels(utterance) for utterance in utterances]
     names = list_outputs(given, problem)
     head = name_outputs(names) | {"problem_type": problem}
@@ -61,7 +67,7 @@ def prepare_classification(settings: FinetuneSettings) -> PreparedTask:
     examples = Examples(utterances, build_targets(utterances, given, names, problem))
     valid = None
     if settings.valid is not None:
-        held_out = read_all([settings.valid])
+        held_out = read_all([settings.valid], audio_dir)
         labels = [read_labels(utterance) for utterance in held_out]
         valid = Examples(held_out, build_targets(held_out, labels, names, problem))
         check_has_frames(valid, count_frames)

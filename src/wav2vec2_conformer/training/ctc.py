@@ -11,19 +11,16 @@ import torch
 from torch import Tensor
 from transformers import EvalPrediction, Wav2Vec2CTCTokenizer, Wav2Vec2Processor
 
+from wav2vec2_conformer.checkpoints.dictionary import read_dictionary
 from wav2vec2_conformer.checkpoints.location import locate_checkpoint
 from wav2vec2_conformer.checkpoints.processor import load_processor
 from wav2vec2_conformer.data.collation import LABEL_PADDING, pad_tokens
 from wav2vec2_conformer.errors import InputError
 from wav2vec2_conformer.evaluation.word_error import score
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
-from wav2vec2_conformer.text.vocabulary import (
-    LIBRISPEECH_VOCABULARY,
-    build_processor,
-    read_vocabulary,
-)
+from wav2vec2_conformer.text.vocabulary import LIBRISPEECH_VOCABULARY, build_processor
 from wav2vec2_conformer.training.ctc_data import read_examples, select_trainable
-from wav2vec2_conformer.training.examples import check_has_frames
+from wav2vec2_conformer.training.examples import check_has_frames, choose_audio_dir
 from wav2vec2_conformer.training.report.examples import write_examples
 from wav2vec2_conformer.training.settings import FinetuneSettings
 from wav2vec2_conformer.training.starting_model import (
@@ -45,7 +42,7 @@ def prepare_ctc(settings: FinetuneSettings) -> PreparedTask:
     one of the released English checkpoints. With another vocabulary the output layer is new.
 
     Raises:
-        CheckpointError: `model` is no checkpoint.
+        CheckpointError: `model` is no checkpoint, or `vocab` no vocabulary.
         InputError: Settings contradict each other.
         ManifestError: A data set cannot be used.
     """
@@ -66,15 +63,16 @@ def prepare_ctc(settings: FinetuneSettings) -> PreparedTask:
     )
     model = build_starting_model(Wav2Vec2ConformerForCTC, settings.model, config)
     count_frames = PreparedTask.frame_counter(model)
+    audio_dir = choose_audio_dir(settings)
     train = select_trainable(
-        read_examples(settings.train, tokenizer, "training"),
+        read_examples(settings.train, tokenizer, "training", audio_dir),
         count_frames,
         max_duration_s=settings.max_duration_s,
         max_speed=1 + settings.speed_perturbation,
     )
     valid = None
     if settings.valid is not None:
-        valid = read_examples([settings.valid], tokenizer, "validation")
+        valid = read_examples([settings.valid], tokenizer, "validation", audio_dir)
         check_has_frames(valid, count_frames)
     return PreparedTask(
         model=model,
@@ -100,7 +98,7 @@ def _read_processor(settings: FinetuneSettings) -> Wav2Vec2Processor:
         return load_processor(place if place.is_dir() else settings.model)
     vocabulary: Mapping[str, int] = LIBRISPEECH_VOCABULARY
     if settings.vocab is not None:
-        vocabulary = read_vocabulary(settings.vocab)
+        vocabulary = read_dictionary(settings.vocab)
     processor = build_processor(vocabulary)
     processor.feature_extractor = read_feature_extractor(settings.model)
     return processor

@@ -22,7 +22,10 @@ NUM_UNKNOWN_SHOWN = 20
 
 
 def read_examples(
-    manifests: Sequence[str | Path], tokenizer: Wav2Vec2CTCTokenizer, purpose: str
+    manifests: Sequence[str | Path],
+    tokenizer: Wav2Vec2CTCTokenizer,
+    purpose: str,
+    audio_dir: str | Path | None = None,
 ) -> Examples:
     """Read data sets, normalize the texts to the tokenizer's vocabulary and encode them.
 
@@ -34,11 +37,12 @@ def read_examples(
             one after the other.
         tokenizer: Tokenizer of the model.
         purpose: What the utterances are for, for the log.
+        audio_dir: Where the audio of shards is written, as for `read_all`.
 
     Raises:
         ManifestError: A manifest cannot be used.
     """
-    utterances = read_all(manifests)
+    utterances = read_all(manifests, audio_dir)
     vocabulary = tokenizer.get_vocab()
     texts = [normalize_text(utterance.text, vocabulary) for utterance in utterances]
     unknown = count_unknown(texts, vocabulary)

@@ -25,14 +25,18 @@ from wav2vec2_conformer.nn.unused_convolution import UnusedPositionalConvolution
 from wav2vec2_conformer.training.distributed_batch_norm import synchronize_batch_norms
 from wav2vec2_conformer.training.distributed_skipping import SkippedUpdates
 from wav2vec2_conformer.training.distributed_statistics import AveragedStatistics
-from wav2vec2_conformer.training.speech_types import Observer
 
 
 class ProcessHooks(NamedTuple):
-    """What the trainer calls when there are several processes."""
+    """What the trainer calls when there are several processes.
 
+    Attributes:
+        skipped: To be the first callback, and an observer.
+        callbacks: To come after those of the task.
+    """
+
+    skipped: SkippedUpdates
     callbacks: list[TrainerCallback]
-    observers: list[Observer]
 
 
 def prepare_processes(
@@ -47,7 +51,7 @@ def prepare_processes(
             processes, which costs two exchanges a block in each direction.
 
     Returns:
-        Callbacks and observers for the trainer.
+        What the trainer is to call.
 
     Raises:
         InputError: LoRA is to be sharded (FSDP), whose result could not be put together.
@@ -63,14 +67,9 @@ def prepare_processes(
     arguments.ddp_broadcast_buffers = False
     # torch 2.13 has another name for it, which accelerate does not know yet.
     warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
-    skipped = SkippedUpdates()
-    callbacks: list[TrainerCallback] = [skipped, AveragedStatistics()]
     if getattr(arguments, "fsdp", None):
         # accelerate asks for it, and `PreTrainedModel` raises where there is none.
         plain.get_input_embeddings = lambda: None
-    else:
-        # FSDP resumes only where each parameter has had a gradient, be it zero.
-        callbacks.append(UnusedMaskEmbedding(plain))
     # accelerate shards by block and insists that every class of this list is there.
     plain._no_split_modules = sorted(  # noqa: SLF001 - accelerate reads it
         {type(layer).__name__ for layer in plain.base_model.encoder.layers}
@@ -85,7 +84,7 @@ def prepare_processes(
     )
     if sync_batch_norm:
         synchronize_batch_norms(model)
-    return ProcessHooks(callbacks, [skipped])
+    return ProcessHooks(SkippedUpdates(), [AveragedStatistics(), UnusedMaskEmbedding(plain)])
 
 
 class UnusedMaskEmbedding(TrainerCallback):
@@ -99,7 +98,7 @@ class UnusedMaskEmbedding(TrainerCallback):
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
-        self._embedding: nn.Parameter = model.base_model.masked_spec_embed
+        self._base: Any = model.base_model
 
     def on_pre_optimizer_step(
         self,
@@ -109,9 +108,13 @@ class UnusedMaskEmbedding(TrainerCallback):
         **kwargs: Any,  # noqa: ARG002
     ) -> None:
         """Forget it."""
-        gradient = self._embedding.grad
-        if gradient is not None and not bool(gradient.any()):
-            self._embedding.grad = None
+        embedding: nn.Parameter = self._base.masked_spec_embed  # FSDP has put its own there
+        gradient: Any = embedding.grad
+        if gradient is None:
+            return
+        whole: Tensor = gradient.full_tensor() if hasattr(gradient, "full_tensor") else gradient
+        if not bool(whole.any()):
+            embedding.grad = None
 
 
 def _add_nothing_of_embedding(

@@ -75,9 +75,9 @@ class SkippedUpdates(TrainerCallback):
             optimizer.zero_grad(set_to_none=True)
         if args.process_index == 0:
             logger.warning(
-                "step %d: the update is left out in all processes, as loss or gradient is not "
-                "finite in process %s",
-                state.global_step,
+                "update %d: left out in all processes, as loss or gradient is not finite in "
+                "process %s",
+                state.global_step + 1,
                 ", ".join(map(str, bad)),
             )
 

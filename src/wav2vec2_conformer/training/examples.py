@@ -1,5 +1,6 @@
 """What a model is trained on: utterances with their targets, whatever the task."""
 
+import hashlib
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from wav2vec2_conformer.data.manifest import Utterance
 from wav2vec2_conformer.data.reading import read_utterances
 from wav2vec2_conformer.errors import ManifestError
+from wav2vec2_conformer.training.run_settings import RunSettings
 
 logger = logging.getLogger(__name__)
 
@@ -35,13 +37,33 @@ class Examples:
         return [utterance.duration_s for utterance in self.utterances]
 
 
-def read_all(data_sets: Sequence[str | Path]) -> list[Utterance]:
+def read_all(
+    data_sets: Sequence[str | Path], audio_dir: str | Path | None = None
+) -> list[Utterance]:
     """Read data sets of any format of `data.reading`, one after the other.
+
+    Args:
+        data_sets: Files or folders.
+        audio_dir: Folder in which each data set of shards gets a folder for its audio, written
+            once (`data.extraction`); None if there are no shards.
 
     Raises:
         ManifestError: One cannot be used.
     """
-    return [utterance for path in data_sets for utterance in read_utterances(path)]
+    utterances = []
+    for path in data_sets:
+        extract_to = None
+        if audio_dir is not None:
+            place = Path(path).resolve()
+            digest = hashlib.sha256(str(place).encode()).hexdigest()[:8]
+            extract_to = Path(audio_dir) / f"{place.name}-{digest}"
+        utterances += read_utterances(path, extract_to=extract_to)
+    return utterances
+
+
+def choose_audio_dir(settings: RunSettings) -> Path:
+    """Return where a run keeps audio that is no file yet: its cache, else its own folder."""
+    return Path(settings.cache_dir or Path(settings.output_dir or "", "audio"))
 
 
 def select_examples(

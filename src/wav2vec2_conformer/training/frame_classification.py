@@ -15,7 +15,12 @@ from wav2vec2_conformer.models.audio_frame_classification import (
     Wav2Vec2ConformerForAudioFrameClassification,
 )
 from wav2vec2_conformer.nn.powerset import build_powerset
-from wav2vec2_conformer.training.examples import Examples, check_has_frames, read_all
+from wav2vec2_conformer.training.examples import (
+    Examples,
+    check_has_frames,
+    choose_audio_dir,
+    read_all,
+)
 from wav2vec2_conformer.training.frame_labels import FrameLabels, encode_turns
 from wav2vec2_conformer.training.frame_scores import build_frame_metric, find_active
 from wav2vec2_conformer.training.settings import FinetuneSettings
@@ -39,7 +44,8 @@ def prepare_frame_classification(settings: FinetuneSettings) -> PreparedTask:
         InputError: Settings contradict each other.
         ManifestError: A data set cannot be used.
     """
-    utterances = read_all(settings.train)
+    audio_dir = choose_audio_dir(settings)
+    utterances = read_all(settings.train, audio_dir)
     turns = [read_turns(utterance) for utterance in utterances]
     names = _list_outputs(turns, settings)
     head = _head_values(names, settings)
@@ -49,7 +55,7 @@ def prepare_frame_classification(settings: FinetuneSettings) -> PreparedTask:
     examples = _encode(utterances, turns, names, settings)
     valid = None
     if settings.valid is not None:
-        held_out = read_all([settings.valid])
+        held_out = read_all([settings.valid], audio_dir)
         valid = _encode(held_out, [read_turns(u) for u in held_out], names, settings)
         check_has_frames(valid, labels.count_frames)
         _check_columns(valid, len(names), settings)

@@ -77,7 +77,10 @@ def layer_learning_rates(model: PreTrainedModel, decay: float) -> Callable[[str]
 class HeadFirst(TrainerCallback):
     """Train the head alone for the first updates.
 
-    The encoder keeps dropout and masks meanwhile, as in wav2vec 2.0's fine-tuning.
+    The encoder keeps dropout and masks meanwhile, as in wav2vec 2.0's fine-tuning. Several
+    processes expect a gradient of every parameter from each other: there the encoder's are
+    forgotten after each batch (`forget_gradients`, which `SpeechTrainer` calls), before what is
+    left is clipped.
 
     Args:
         model: Bare model with a head, its frozen parts frozen already.
@@ -85,7 +88,13 @@ class HeadFirst(TrainerCallback):
     """
 
     def __init__(self, model: PreTrainedModel, num_steps: int) -> None:
-        self._held = [p for p in model.base_model.parameters() if p.requires_grad]
+        # By module and name, as FSDP puts other parameters in the place of these.
+        self._held = [
+            (module, name)
+            for module in model.base_model.modules()
+            for name, parameter in module.named_parameters(recurse=False)
+            if parameter.requires_grad
+        ]
         self._num_steps = num_steps
 
     def on_train_begin(
@@ -109,19 +118,17 @@ class HeadFirst(TrainerCallback):
         if state.global_step == self._num_steps:
             self._hold(args, state)
 
-    def on_pre_optimizer_step(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ARG002
-    ) -> None:
-        """With several processes, which expect every gradient, forget those of the encoder."""
-        if args.world_size > 1 and state.global_step < self._num_steps:
-            for parameter in self._held:
-                parameter.grad = None
+    def forget_gradients(self, state: TrainerState) -> None:
+        """Forget the gradients of the encoder while it is held back.
+
+        Args:
+            state: Of the trainer.
+        """
+        if state.global_step < self._num_steps:
+            for module, name in self._held:
+                getattr(module, name).grad = None
 
     def _hold(self, args: TrainingArguments, state: TrainerState) -> None:
-        is_trained = args.world_size > 1 or state.global_step >= self._num_steps
-        for parameter in self._held:
-            parameter.requires_grad_(is_trained)
+        if args.world_size == 1:
+            for module, name in self._held:
+                getattr(module, name).requires_grad_(state.global_step >= self._num_steps)

@@ -66,7 +66,10 @@ class RunSettings:
         None, DATA, "Seconds of audio in an update: batches are accumulated on all devices."
     )
     cache_dir: Path | None = setting(
-        None, DATA, "Folder for decoded clips (115 MB an hour); none decodes each time."
+        None,
+        DATA,
+        "Folder for decoded clips (115 MB an hour) and the audio of shards; without it, clips are "
+        "decoded each time and the audio of shards goes into the output folder.",
     )
 
     model: str | None = setting(

@@ -46,7 +46,10 @@ class FinetuneSettings(RunSettings):
     )
 
     vocab: Path | None = setting(
-        None, MODEL, "vocab.json of CTC; default the model's or, with --config, the English one."
+        None,
+        MODEL,
+        "vocab.json or fairseq's dict.ltr.txt of CTC; default the model's or, with --config, the "
+        "English one.",
     )
     problem_type: Literal[
         "single_label_classification", "multi_label_classification", "regression"

@@ -20,7 +20,9 @@ from transformers.trainer_utils import EvalLoopOutput, rotate_checkpoints
 
 from wav2vec2_conformer.data.batching import DurationBatchSampler
 from wav2vec2_conformer.training.distributed import prepare_processes
+from wav2vec2_conformer.training.distributed_optimizer import complete_state
 from wav2vec2_conformer.training.evaluation_rows import pad_rows, to_numpy
+from wav2vec2_conformer.training.freezing import HeadFirst
 from wav2vec2_conformer.training.model_folder import replace_folder
 from wav2vec2_conformer.training.schedule import Schedule, TrainingClock, linear_schedule
 from wav2vec2_conformer.training.speech_types import Observer, Predict
@@ -79,8 +81,12 @@ class SpeechTrainer(Trainer):
             hooks = prepare_processes(
                 kwargs["model"], kwargs["args"], sync_batch_norm=sync_batch_norm
             )
-            kwargs["callbacks"] = [*(kwargs.get("callbacks") or ()), *hooks.callbacks]
-            observers = [*observers, *hooks.observers]
+            kwargs["callbacks"] = [
+                hooks.skipped,  # the others see no gradient of an update that is left out
+                *(kwargs.get("callbacks") or ()),
+                *hooks.callbacks,
+            ]
+            observers = [*observers, hooks.skipped]
         super().__init__(**kwargs)
         # Our losses are means over a batch, which the trainer is to average.
         self.model_accepts_loss_kwargs = False
@@ -91,6 +97,7 @@ class SpeechTrainer(Trainer):
         self._schedule = schedule
         self._learning_rate_scale = learning_rate_scale
         self._frozen = list(frozen)
+        self._head_first = [c for c in kwargs.get("callbacks") or () if isinstance(c, HeadFirst)]
         self._predict = predict
         self._has_eval_loss = has_eval_loss
         self._complete_checkpoint = list(complete_checkpoint)
@@ -186,6 +193,18 @@ class SpeechTrainer(Trainer):
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:  # noqa: ARG002
         """Return 0: the estimate of transformers walks over all parameters each update."""
         return 0
+
+    def training_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        """Add the gradients of a batch, but for those of an encoder that waits for its head."""
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        for head_first in self._head_first:
+            head_first.forget_gradients(self.state)
+        return loss
 
     def compute_loss(
         self,
@@ -292,6 +311,8 @@ class SpeechTrainer(Trainer):
         final = folder / written.name
         if self.args.should_save:  # what a killed run left
             shutil.rmtree(written.parent, ignore_errors=True)
+        if self.is_fsdp_enabled and self.optimizer is not None:
+            complete_state(self.optimizer)
         self.accelerator.wait_for_everyone()
         limit, self.args.save_total_limit = self.args.save_total_limit, None
         self._is_saving = True

@@ -13,7 +13,12 @@ from wav2vec2_conformer.data.manifest import Utterance
 from wav2vec2_conformer.errors import InputError, ManifestError
 from wav2vec2_conformer.evaluation.verification import compute_eer, compute_error_curve
 from wav2vec2_conformer.models.xvector import Wav2Vec2ConformerForXVector
-from wav2vec2_conformer.training.examples import Examples, check_has_frames, read_all
+from wav2vec2_conformer.training.examples import (
+    Examples,
+    check_has_frames,
+    choose_audio_dir,
+    read_all,
+)
 from wav2vec2_conformer.training.report.examples import (
     TextExample,
     shorten_name,
@@ -39,7 +44,8 @@ def prepare_xvector(settings: FinetuneSettings) -> PreparedTask:
         InputError: Settings contradict each other.
         ManifestError: A data set cannot be used.
     """
-    utterances = read_all(settings.train)
+    audio_dir = choose_audio_dir(settings)
+    utterances = read_all(settings.train, audio_dir)
     speakers = sorted({read_speaker(utterance) for utterance in utterances})
     if len(speakers) == 1:
         raise InputError(
@@ -51,7 +57,7 @@ def prepare_xvector(settings: FinetuneSettings) -> PreparedTask:
     examples = _number_speakers(utterances, speakers)
     valid = None
     if settings.valid is not None:
-        held_out = read_all([settings.valid])
+        held_out = read_all([settings.valid], audio_dir)
         valid = _number_speakers(held_out, sorted({read_speaker(u) for u in held_out}))
         check_has_frames(valid, count_frames)
         _check_trials(valid)

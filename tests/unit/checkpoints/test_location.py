@@ -17,10 +17,20 @@ def test_a_folder_and_a_name_on_the_hub_are_taken(tmp_path: Path) -> None:
     assert locate_checkpoint("owner/name") == "owner/name"
 
 
+def test_a_run_stands_for_its_final_model(tmp_path: Path) -> None:
+    final = tmp_path / "final"
+    final.mkdir()
+    (final / "config.json").write_text("{}")
+    assert locate_checkpoint(tmp_path) == final
+    assert locate_checkpoint(str(tmp_path)) == final
+    (tmp_path / "config.json").write_text("{}")  # a model of its own
+    assert locate_checkpoint(tmp_path) == tmp_path
+
+
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such folder"):
         locate_checkpoint("runs/of/mine")
-    with pytest.raises(CheckpointError, match=r"no config\.json"):
+    with pytest.raises(CheckpointError, match=r"no config\.json.* a training run that has ended"):
         locate_checkpoint(tmp_path)
     (tmp_path / "LL_rope_PT_960h_FT.pt").touch()
     with pytest.raises(CheckpointError, match=r"is a file.*convert .*960h_FT\.pt FOLDER"):

@@ -1,5 +1,6 @@
 """What several processes need, as far as one process can see it."""
 
+import copy
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from wav2vec2_conformer.training.adaptation.lora import add_lora
 from wav2vec2_conformer.training.distributed import prepare_processes
 from wav2vec2_conformer.training.distributed_batch_norm import SynchronizedBatchNorm1d
 from wav2vec2_conformer.training.distributed_model import whole_model
+from wav2vec2_conformer.training.distributed_optimizer import complete_state
 from wav2vec2_conformer.training.distributed_skipping import SkippedUpdates
 from wav2vec2_conformer.training.distributed_statistics import average_statistics
 
@@ -78,12 +80,31 @@ def test_skipped_update_changes_nothing_at_all(model, caplog):
     steps = [entry["step"].item() for entry in optimizer.state.values()]
     take_step(model, skipped, optimizer, ((3,) * 60,))
     assert skipped.num_skipped == 1
-    assert "step 7: the update is left out in all processes" in caplog.text
+    assert "update 8: left out in all processes" in caplog.text
     assert all(torch.equal(value, before[n]) for n, value in model.state_dict().items())
     assert [entry["step"].item() for entry in optimizer.state.values()] == steps
     take_step(model, skipped, optimizer, ((3, 4),))
     assert skipped.num_skipped == 1
     assert not torch.equal(model.lm_head.weight, before["lm_head.weight"])
+
+
+def test_completed_state_changes_no_update(model):
+    """The vector of masks has no gradient at first, as nothing is masked."""
+    other = copy.deepcopy(model)
+    for trained in (model, other):
+        optimizer = torch.optim.AdamW(trained.parameters(), lr=0.1)
+        for step in range(2):
+            loss_of(trained.train()).backward()
+            if step == 1:
+                trained.wav2vec2_conformer.masked_spec_embed.grad = torch.ones(16)
+            optimizer.step()
+            optimizer.zero_grad()
+            if trained is other:
+                complete_state(optimizer)
+                num_parameters = sum(1 for _ in trained.parameters())
+                assert len(optimizer.state_dict()["state"]) == num_parameters
+    for name, value in model.state_dict().items():
+        assert torch.equal(other.state_dict()[name], value), name
 
 
 def test_one_process_keeps_its_statistics_and_its_model(model):

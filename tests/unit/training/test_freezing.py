@@ -1,6 +1,7 @@
 """Parts stay as they are, wait, or learn more slowly, as told."""
 
 import pytest
+import torch
 from transformers import TrainerState, TrainingArguments
 
 from wav2vec2_conformer.configuration import Wav2Vec2ConformerConfig
@@ -71,3 +72,16 @@ def test_the_head_is_alone_for_its_updates_also_after_a_resumption(model):
     for step, expected in ((1, HEAD), (2, HEAD), (3, everything), (4, everything)):
         callback.on_step_end(arguments, TrainerState(global_step=step), None)
         assert trained(model) == expected
+
+
+def test_gradients_of_what_waits_are_forgotten_also_of_parameters_put_in_its_place(model):
+    callback = HeadFirst(model, 3)
+    projection = model.wav2vec2_conformer.feature_projection.projection
+    projection.bias = torch.nn.Parameter(projection.bias.detach().clone())  # as FSDP does
+    for step, expected in ((2, HEAD), (3, trained(model))):
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.grad = torch.ones_like(parameter)
+        callback.forget_gradients(TrainerState(global_step=step))
+        names = [name for name, p in model.named_parameters() if p.grad is not None]
+        assert {".".join(name.split(".")[:2]) for name in names} == expected

@@ -1,5 +1,6 @@
 """Batch norms whose running statistics are far from those of the batches."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,8 +46,11 @@ class BatchNormDrift:
         self._variance_ratio = variance_ratio
 
     def update(self, drifts: list[Drift]) -> Finding | None:
-        """Take one measurement of all batch norms of a model."""
-        if not drifts:
+        """Take one measurement of all batch norms of a model.
+
+        One of a batch that holds NaN or infinity tells nothing and does not count.
+        """
+        if not drifts or not all(math.isfinite(self._badness(drift)) for drift in drifts):
             return None
         self._worst.append(max(drifts, key=self._badness))
         if len(self._worst) < (self._worst.maxlen or 0):

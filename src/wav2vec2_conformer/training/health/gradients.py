@@ -1,17 +1,19 @@
-"""Gradients that are not finite, jump, or are zero."""
+"""Gradients that are not finite, jump, are zero, or are missing."""
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from statistics import median
 
 from wav2vec2_conformer.training.health.finding import Finding
 
 
-def find_not_finite(norm: float) -> Finding | None:
+def find_not_finite(norm: float, culprits: Sequence[str] = ()) -> Finding | None:
     """Find a gradient that would destroy the weights.
 
     Args:
         norm: Norm of the gradient of all parameters.
+        culprits: Utterances of the update whose loss is not finite.
     """
     if math.isfinite(norm):
         return None
@@ -23,7 +25,56 @@ def find_not_finite(norm: float) -> Finding | None:
             "look at the utterances named for infinite_loss; lower the learning rate; train in "
             "bf16 or float32"
         ),
+        utterances=tuple(culprits),
     )
+
+
+class LeftOutUpdates:
+    """Find that several processes leave out one update after the other.
+
+    They leave out an update that is not finite (`distributed_skipping.py`), which is harmless
+    now and then. When it does not end, nothing is learnt any more.
+
+    Args:
+        updates: So many in a row.
+    """
+
+    def __init__(self, updates: int = 10) -> None:
+        self._updates = updates
+        self._count = 0
+        self._culprits: dict[str, None] = {}  # a set that keeps the order
+
+    def update(self, *, is_left_out: bool, culprits: Sequence[str] = ()) -> Finding | None:
+        """Take an update.
+
+        Args:
+            is_left_out: Whether it is left out.
+            culprits: Its utterances in this process whose loss is not finite.
+        """
+        if not is_left_out:
+            self._count = 0
+            self._culprits.clear()
+            return None
+        self._count += 1
+        self._culprits |= dict.fromkeys(culprits)
+        if self._count < self._updates:
+            return None
+        return Finding(
+            detector="gradient_not_finite",
+            what=(
+                f"the last {self._count} updates were left out, each because loss or gradient was "
+                "not finite in a process: nothing is learnt any more"
+            ),
+            cause=(
+                "weights so large that every batch overflows, audio or texts whose loss is "
+                "infinite in many batches, or a process whose device computes NaN"
+            ),
+            remedy=(
+                "see which processes the log names, and look at the utterances named for "
+                "infinite_loss; lower the learning rate; train in bf16 or float32"
+            ),
+            utterances=tuple(self._culprits),
+        )
 
 
 class GradientSpike:

@@ -156,7 +156,10 @@ class HealthMonitor(TrainerCallback):
     ) -> None:
         """Look at the gradient."""
         parameters = kwargs["model"].parameters()
-        self._collect(self._updates.look_at_gradient(parameters, kwargs["optimizer"]))
+        infinite = self._found.get("infinite_loss")
+        culprits = () if infinite is None else infinite.utterances
+        optimizer = kwargs["optimizer"]
+        self._collect(self._updates.look_at_gradient(parameters, optimizer, culprits))
 
     def on_step_end(
         self,

@@ -27,10 +27,10 @@ from wav2vec2_conformer.data.batching import Draw
 from wav2vec2_conformer.data.clip import load_segment, load_utterance
 from wav2vec2_conformer.data.folders import AUDIO_SUFFIXES
 from wav2vec2_conformer.data.manifest import Utterance
-from wav2vec2_conformer.data.reading import read_utterances
-from wav2vec2_conformer.data.speech_dataset import load_cached_audio
+from wav2vec2_conformer.data.speech_dataset import load_cached_audio, name_utterance
 from wav2vec2_conformer.errors import ManifestError
 from wav2vec2_conformer.nn.lengths import conv_output_lengths
+from wav2vec2_conformer.training.examples import read_all
 from wav2vec2_conformer.training.pretraining.draws import CROPS, Masking, mix_seed
 
 logger = logging.getLogger(__name__)
@@ -67,13 +67,15 @@ class FrameCount:
         return int(lengths)
 
 
-def read_untranscribed(path: str | Path) -> list[Utterance]:
+def read_untranscribed(path: str | Path, audio_dir: str | Path | None = None) -> list[Utterance]:
     """Read a data set of which only the audio matters.
 
     Args:
         path: A folder, which stands for all audio files in it and in folders below it; or a
             file in any format that `data.reading` knows, such as a manifest. A folder without
-            audio, such as one of Kaldi, is read as `data.reading` does.
+            audio, such as one of Kaldi or of shards, is read as `data.reading` does.
+        audio_dir: Where the audio of shards is written, as for `read_all`. What is in it counts
+            for no folder around it, so that a resumed run finds what the run found at first.
 
     Raises:
         AudioError: A file of a folder cannot be read.
@@ -82,9 +84,12 @@ def read_untranscribed(path: str | Path) -> list[Utterance]:
     path = Path(path)
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
+        written = None if audio_dir is None else Path(audio_dir).resolve()
+        if written is not None and not path.resolve().is_relative_to(written):
+            files = [file for file in files if not file.resolve().is_relative_to(written)]
         if files:
             return [Utterance(file, _measure(file), "") for file in files]
-    return read_utterances(path)
+    return read_all([path], audio_dir)
 
 
 def select_long_enough(
@@ -183,7 +188,7 @@ class UntranscribedDataset(Dataset[PretrainingExample]):
             "waveform": waveform,
             "mask": mask,
             "distractors": distractors,
-            "utterance_id": str(self._utterances[index].audio_path),
+            "utterance_id": name_utterance(self._utterances[index]),
         }
 
     def _load(self, utterance: Utterance, epoch: int, index: int) -> npt.NDArray[np.float32]:

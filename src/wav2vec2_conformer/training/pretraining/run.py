@@ -13,6 +13,7 @@ from wav2vec2_conformer.models.pretraining import Wav2Vec2ConformerForPreTrainin
 from wav2vec2_conformer.training.arguments import build_arguments, check_run
 from wav2vec2_conformer.training.batches import build_samplers
 from wav2vec2_conformer.training.compilation import compile_blocks
+from wav2vec2_conformer.training.examples import choose_audio_dir
 from wav2vec2_conformer.training.health.actions import read_actions
 from wav2vec2_conformer.training.health.monitor import HealthMonitor
 from wav2vec2_conformer.training.model_folder import save_model_folder, write_preprocessing
@@ -260,7 +261,8 @@ def _read_dataset(
     *,
     is_validation: bool = False,
 ) -> UntranscribedDataset:
-    utterances = [utterance for path in paths for utterance in read_untranscribed(path)]
+    audio_dir = choose_audio_dir(settings)
+    utterances = [u for path in paths for u in read_untranscribed(path, audio_dir)]
     purpose = "validation" if is_validation else "training"
     return UntranscribedDataset(
         select_long_enough(utterances, settings.min_duration_s, purpose),

@@ -7,7 +7,7 @@ from wav2vec2_conformer import Wav2Vec2ConformerForCTC
 from wav2vec2_conformer.audio import load_audio, normalize_waveform
 from wav2vec2_conformer.checkpoints.bundled import bundled_checkpoint_path, bundled_clips
 from wav2vec2_conformer.nn.normalization import MaskedBatchNorm1d
-from wav2vec2_conformer.training.health.batch_norm import BatchNormDrift, measured_drifts
+from wav2vec2_conformer.training.health.batch_norm import BatchNormDrift, Drift, measured_drifts
 
 
 def measure(model, waveforms, times=3):
@@ -54,6 +54,14 @@ def test_audio_unlike_that_of_a_checkpoint_is_found():
         found[name] = drift.update(drifts)
     assert found["speech"] is None
     assert "layers.0." in found["noise"].what
+
+
+def test_a_batch_with_nan_is_no_measurement():
+    drift = BatchNormDrift(measurements=2)
+    usual, far = Drift("norm", 0.1, 1.1), Drift("norm", 2.0, 1.1)
+    nan = float("nan")
+    assert [drift.update([d]) for d in (usual, Drift("norm", nan, nan), usual)] == [None] * 3
+    assert [drift.update([far]) is None for _ in range(2)] == [True, False]
 
 
 def test_a_single_strange_batch_is_no_drift(ctc_model):

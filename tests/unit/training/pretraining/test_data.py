@@ -77,6 +77,16 @@ def test_a_folder_without_audio_is_read_as_elsewhere(tmp_path, ramp):
     assert [u.audio_path for u in read_untranscribed(kaldi)] == [ramp]
 
 
+def test_what_a_run_writes_is_no_audio_of_the_folder_around_it(tmp_path, ramp):
+    """Or a resumed run would find more than the run found at first."""
+    written = tmp_path / "run" / "audio"
+    written.mkdir(parents=True)
+    (written / "0.wav").write_bytes(ramp.read_bytes())
+    assert [u.audio_path for u in read_untranscribed(tmp_path, written)] == [ramp]
+    assert len(read_untranscribed(tmp_path)) == 2
+    assert len(read_untranscribed(written, written)) == 1  # asked for by name
+
+
 def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "bad.wav").write_bytes(b"RIFFnothing")
     with pytest.raises(AudioError, match=r"bad\.wav"):
@@ -122,6 +132,7 @@ def test_a_crop_of_a_part_of_a_file_stays_in_the_part(ramp):
     starts = [place_s(dataset[Draw(epoch, 0)]["waveform"]) for epoch in range(20)]
     assert min(starts) > 0.99
     assert max(starts) < 2.51
+    assert dataset[0]["utterance_id"] == f"{ramp} at 1.00 s"  # the file may hold an hour
 
 
 def test_without_a_limit_utterances_are_whole(ramp):
