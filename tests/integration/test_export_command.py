@@ -18,7 +18,11 @@ pytest.importorskip("onnxscript")
 
 from wav2vec2_conformer.cli.export import export
 from wav2vec2_conformer.errors import CheckpointError
+from wav2vec2_conformer.inference import exported_ctc
+from wav2vec2_conformer.inference.exported_ctc import ExportedCtc
+from wav2vec2_conformer.inference.exported_folder import open_graph
 from wav2vec2_conformer.models.ctc import Wav2Vec2ConformerForCTC
+from wav2vec2_conformer.scale.worker import WorkerSettings
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -80,7 +84,9 @@ def test_it_reports_differences_speed_and_word_errors(exported: tuple[Path, Any]
     folder, done = exported
     lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     assert list(lines) == ["graph", "size", "difference", "speed", "WER"]
-    assert lines["graph"] == f"{folder / 'model.onnx'} (float32, transformers layout)"
+    assert lines["graph"] == f"{folder / 'model.onnx'} (ctc, float32, transformers layout)"
+    assert lines["speed"].startswith("30 s of audio in ")
+    assert "s (torch), " in lines["speed"]
     assert "tracing the model" in done.stderr
     report = json.loads((folder / "report.json").read_text())
     assert report["largest_difference"] < 1e-4
@@ -130,6 +136,43 @@ def test_evaluate_runs_the_exported_model(
     code, out, err = run("evaluate", speech, "-m", exported[0], "-f", "json")
     assert code == 0, err
     assert json.loads(out)["systems"][0]["name"] == str(exported[0])
+
+
+@pytest.mark.parametrize("command", ["transcribe", "evaluate"])
+def test_the_runtime_can_be_chosen(
+    run: Run,
+    exported: tuple[Path, Any],
+    speech: Path,
+    clips: list[Path],
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[str] = []
+
+    def open_noted(path: Path, runtime: Any) -> Any:
+        opened.append(runtime)
+        return open_graph(path, "onnx")
+
+    monkeypatch.setattr(exported_ctc, "open_graph", open_noted)
+    place = clips[0] if command == "transcribe" else speech
+    for runtime in ("onnx", "openvino"):
+        code, _, err = run(command, place, "-m", exported[0], "--runtime", runtime, "--quiet")
+        assert code == 0, err
+    assert opened == ["onnx", "openvino"]
+    code, _, err = run(command, place, "-m", exported[0], "--runtime", "torch")
+    assert code == 1
+    assert "without weights, which torch cannot run" in err
+
+
+def test_workers_take_the_runtime_and_servers_want_weights(exported: tuple[Path, Any]) -> None:
+    folder = str(exported[0])
+    with pytest.raises(CheckpointError, match="without weights, which torch cannot run"):
+        WorkerSettings(model=folder, runtime="torch").load()
+    assert isinstance(WorkerSettings(model=folder, runtime="onnx").load().network, ExportedCtc)
+    model_set = pytest.importorskip("wav2vec2_conformer.server.model_set")
+    settings = pytest.importorskip("wav2vec2_conformer.server.settings")
+    with pytest.raises(CheckpointError, match="without weights, which torch cannot run"):
+        model_set.load_models(settings.ServerSettings(models=(folder,)))
 
 
 def test_a_failed_export_leaves_nothing(tmp_path: Path) -> None:

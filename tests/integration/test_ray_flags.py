@@ -100,6 +100,22 @@ def test_a_finished_job_needs_no_cluster(
     assert "0 recordings (0.00 h) transcribed, 3 were there." in err
 
 
+def test_workers_are_told_the_runtime(
+    run: Command, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[WorkerSettings] = []
+
+    def note(*_: object, settings: WorkerSettings, **__: object) -> BatchReport:
+        told.append(settings)
+        return BatchReport(0, 3, audio_s=0.0, elapsed_s=1.0, failed=())
+
+    monkeypatch.setattr(batch_transcription, "transcribe_dataset", note)
+    arguments = ["--ray", "local", "--manifest", manifest, "--output", "out"]
+    code, _, err = run("transcribe", *arguments, "--runtime", "openvino")
+    assert code == 0, err
+    assert [settings.runtime for settings in told] == ["openvino"]
+
+
 def test_a_manifest_that_cannot_be_used_is_told_in_one_line(run: Command, manifest: Path) -> None:
     manifest.write_text(manifest.read_text() * 2)
     code, _, err = run("transcribe", "--ray", "local", "--manifest", manifest, "--output", "out")

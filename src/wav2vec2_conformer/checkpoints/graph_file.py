@@ -5,6 +5,8 @@ from pathlib import Path
 ONNX_NAME = "model.onnx"
 ONNX_INT8_NAME = "model.int8.onnx"
 OPENVINO_NAME = "openvino_model.xml"
+# What was measured of it when it was exported.
+REPORT_NAME = "report.json"
 _WEIGHT_PATTERNS = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
 
 

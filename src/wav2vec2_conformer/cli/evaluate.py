@@ -22,7 +22,7 @@ from wav2vec2_conformer.cli.decoding_flags import (
     decoding_options,
 )
 from wav2vec2_conformer.cli.failed_inputs import EXIT_NOTHING_DONE, EXIT_SOME_FAILED
-from wav2vec2_conformer.cli.model_flags import ComputeType, Device, ModelName
+from wav2vec2_conformer.cli.model_flags import ComputeType, Device, ModelName, RuntimeName
 from wav2vec2_conformer.cli.transcript_files import make_folder
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def evaluate(
     ] = 50.0,
     device: Device = "auto",
     compute_type: ComputeType = "float32",
+    runtime: RuntimeName = "auto",
     batch_seconds: Annotated[
         float, Option(min=1.0, help="Seconds of audio in the model at once.")
     ] = 60.0,
@@ -143,6 +144,7 @@ def evaluate(
         references=references,
         device=device,
         compute_type=compute_type,
+        runtime=runtime,
         batch_seconds=batch_seconds,
         decode=partial(decoding_options, num_best=None, **decoding_flags),
         is_quiet=quiet,

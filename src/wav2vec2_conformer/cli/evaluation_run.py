@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from wav2vec2_conformer.evaluation.recognition import Recognition
     from wav2vec2_conformer.evaluation.reference_set import Reference
     from wav2vec2_conformer.inference.decoder import DecodingOptions
+    from wav2vec2_conformer.inference.exported_folder import Runtime
 
 BUNDLED_NAME = "tiny-en (bundled)"
 
@@ -21,6 +22,7 @@ def run_model(
     *,
     device: str,
     compute_type: str,
+    runtime: "Runtime",
     batch_seconds: float,
     decode: "Callable[[str | None], DecodingOptions | None]",
     is_quiet: bool,
@@ -32,6 +34,7 @@ def run_model(
         references: The test set.
         device: See `Transcriber.from_pretrained`.
         compute_type: See there.
+        runtime: See there.
         batch_seconds: Seconds of audio in the model at once.
         decode: Says for the model how its output becomes text; None is the folder's way.
         is_quiet: No progress bar.
@@ -49,7 +52,7 @@ def run_model(
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     transcriber = Transcriber.from_pretrained(
-        model, device=device, compute_type=compute_type, decoding=decode(model)
+        model, device=device, compute_type=compute_type, runtime=runtime, decoding=decode(model)
     )
     total_s = sum(reference.duration_s for reference in references)
     is_shown = not is_quiet and sys.stderr.isatty()

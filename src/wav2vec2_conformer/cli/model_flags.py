@@ -77,7 +77,10 @@ ComputeType = Annotated[
 ]
 RuntimeName = Annotated[
     Literal["auto", "torch", "onnx", "openvino"],
-    Option(help="What runs the model; auto is torch, and for exported folders what is there."),
+    Option(
+        help="What runs the model; auto is torch, and for exported folders what their report says "
+        "is fastest."
+    ),
 ]
 CudaGraphs = Annotated[
     bool,

@@ -167,6 +167,7 @@ def transcribe(
                 "model": model,
                 "device": device,
                 "compute_type": compute_type,
+                "runtime": runtime,
                 "cuda_graphs": cuda_graphs,
                 "target_lang": target_lang,
                 "window_s": window_seconds,

@@ -19,8 +19,11 @@ _LARGEST_BATCH = 1 << 15
 _EXAMPLES = (8, 5)  # lengths in units of the shortest input
 
 
-def check_packages() -> None:
+def check_packages(*, to_openvino: bool = False) -> None:
     """Refuse to begin what cannot be finished.
+
+    Args:
+        to_openvino: Whether the graph is to become one of OpenVINO.
 
     Raises:
         MissingExtraError: A package that writes or checks graphs is not installed.
@@ -28,6 +31,8 @@ def check_packages() -> None:
     for package in ("onnx", "onnxscript", "onnxruntime"):
         if find_spec(package) is None:
             raise MissingExtraError("exporting a model", package, "onnx")
+    if to_openvino and find_spec("openvino") is None:
+        raise MissingExtraError("exporting to OpenVINO", "openvino", "openvino")
 
 
 def write_onnx(traced: TracedHead, path: Path) -> None:

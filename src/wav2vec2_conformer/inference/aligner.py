@@ -89,7 +89,7 @@ class Aligner:
             window_s: See the class.
             context_s: See the class.
             runtime: What runs it: `torch`, or for exported folders `onnx` or `openvino`; `auto`
-                takes what is there for the folder.
+                takes what can run the folder, the fastest if that was measured with the export.
 
         Raises:
             CheckpointError: When the checkpoint cannot be read or has no CTC head.

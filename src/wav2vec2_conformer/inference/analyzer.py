@@ -168,7 +168,7 @@ class Analyzer:
         if classifier is not None:
             labels = load_classifier(classifier, device=device, compute_type=compute_type)
         return cls(
-            load_ctc(model, device=device, compute_type=compute_type),
+            load_ctc(model, device=device, compute_type=compute_type, runtime="torch"),
             frames,
             labels,
             verifier=verifier,

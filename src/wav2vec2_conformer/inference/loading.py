@@ -7,6 +7,7 @@ import torch
 
 from wav2vec2_conformer.checkpoints.adapters import choose_language
 from wav2vec2_conformer.checkpoints.adapters_lora import is_lora_folder, load_lora_folder
+from wav2vec2_conformer.checkpoints.graph_file import has_weights
 from wav2vec2_conformer.checkpoints.location import locate_checkpoint
 from wav2vec2_conformer.checkpoints.plain_folder import read_plain_folder
 from wav2vec2_conformer.checkpoints.plain_processor import read_plain_processor
@@ -45,7 +46,8 @@ def load_ctc(
         target_lang: Language whose adapter and vocabulary are used, of a checkpoint that has
             several; None for the one it starts with.
         runtime: What runs it: `torch`, or for exported folders `onnx` or `openvino`; `auto`
-            takes what is there for the folder.
+            takes what can run the folder, the fastest if that was measured (see
+            `choose_runtime`).
 
     Returns:
         The model in eval mode on its device, and its `Wav2Vec2Processor`. For an exported
@@ -62,7 +64,7 @@ def load_ctc(
     check_compute_type(compute_type)
     torch_device = choose_device(device)
     place = locate_checkpoint(checkpoint, allows_graph=True)
-    chosen = choose_runtime(place, runtime)
+    chosen = _choose_runtime(place, runtime, torch_device, compute_type, target_lang)
     if chosen != "torch":
         exported = load_exported_ctc(
             place,
@@ -128,7 +130,8 @@ def load_ctc_network(
     check_compute_type(compute_type)
     torch_device = choose_device(device)
     place = locate_checkpoint(checkpoint, allows_graph=True)
-    if target_lang is None and choose_runtime(place, runtime) == "torch":
+    runtime = _choose_runtime(place, runtime, torch_device, compute_type, target_lang)
+    if target_lang is None and runtime == "torch":
         chosen = choose_compute_type(compute_type, torch_device)
         processor = read_plain_processor(place)
         network = None if processor is None else read_plain_folder(place)
@@ -214,3 +217,17 @@ def choose_device(device: str) -> torch.device:
             "are auto, cpu, and cuda where torch has it."
         ) from error
     return chosen
+
+
+def _choose_runtime(
+    place: str | Path,
+    runtime: Runtime,
+    device: torch.device,
+    compute_type: str,
+    target_lang: str | None,
+) -> Runtime:
+    """Return what is to run a model; where a graph cannot do what is asked for, the weights."""
+    is_plain = device.type == "cpu" and compute_type == "float32" and target_lang is None
+    if runtime == "auto" and not is_plain and has_weights(place):
+        return "torch"
+    return choose_runtime(place, runtime)

@@ -114,7 +114,7 @@ class Transcriber:
             speech_detection: See the class.
             target_lang: Language to start with, of a checkpoint with adapters of several.
             runtime: What runs it: `torch`, or for exported folders `onnx` or `openvino`; `auto`
-                takes what is there for the folder.
+                takes what can run the folder, the fastest if that was measured with the export.
             cuda_graphs: Whether the model's passes are captured and replayed as CUDA graphs,
                 which spares a GPU the time between kernels. Inputs are padded to one of a few
                 lengths for it.

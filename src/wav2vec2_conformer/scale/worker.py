@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from wav2vec2_conformer.inference.exported_folder import Runtime
 from wav2vec2_conformer.inference.transcriber import Transcriber
 from wav2vec2_conformer.scale.part_files import PartFiles
 from wav2vec2_conformer.scale.part_transcription import PartTranscription
@@ -27,6 +28,7 @@ class WorkerSettings:
             share no folder need a name of the hub.
         device: `auto` is a GPU where the worker was given one.
         compute_type: Precision of the model.
+        runtime: What runs it; for exported folders also `onnx` and `openvino`.
         cuda_graphs: Replays the model's passes as CUDA graphs.
         target_lang: Language of a checkpoint with adapters of several.
         window_s: Longest piece of audio that the model sees at once.
@@ -42,6 +44,7 @@ class WorkerSettings:
     model: str | None = None
     device: str = "auto"
     compute_type: str = "float32"
+    runtime: Runtime = "auto"
     cuda_graphs: bool = False
     target_lang: str | None = None
     window_s: float = 30.0
@@ -91,6 +94,7 @@ class WorkerSettings:
             self.model,
             device=self.device,
             compute_type=self.compute_type,
+            runtime=self.runtime,
             cuda_graphs=self.cuda_graphs,
             window_s=self.window_s,
             context_s=self.context_s,

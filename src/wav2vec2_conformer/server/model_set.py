@@ -151,6 +151,7 @@ def _load_recognizer(place: str | None, settings: ServerSettings) -> Recognizer:
         device=settings.device,
         compute_type=settings.compute_type,
         cuda_graphs=settings.cuda_graphs,
+        runtime="torch",  # its encoder also makes embeddings
         window_s=settings.window_s,
         context_s=settings.context_s,
     )

@@ -59,10 +59,16 @@ EXPORTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     ),
     "xvector": (
         "ForXVector",
-        {"position_embeddings_type": "rotary", "add_adapter": True, "num_adapter_layers": 1},
+        {"position_embeddings_type": "relative", "add_adapter": True, "num_adapter_layers": 1},
         {},
     ),
-    "onnx-asr": ("ForCTC", {"position_embeddings_type": "rotary"}, {"layout": "onnx-asr"}),
+    "features": ("Model", {"position_embeddings_type": "convolutional"}, {}),
+    "frames-relative": (
+        "ForAudioFrameClassification",
+        {"position_embeddings_type": "relative", "use_weighted_layer_sum": True},
+        {},
+    ),
+    "onnx-asr": ("ForCTC", {"position_embeddings_type": None}, {"layout": "onnx-asr"}),
     "sherpa-onnx": ("ForCTC", {"position_embeddings_type": "rotary"}, {"layout": "sherpa-onnx"}),
 }
 

@@ -8,15 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 pytest.importorskip("onnxscript")
 
 from wav2vec2_conformer.errors import CheckpointError, InputError, MissingExtraError
-from wav2vec2_conformer.export import export_model, model_export, onnx_writing
+from wav2vec2_conformer.export import export_model, model_export, onnx_writing, word_errors
+from wav2vec2_conformer.export.heads import load_head
+from wav2vec2_conformer.export.quantization import quantize_linear_layers
 from wav2vec2_conformer.inference import Transcriber
 from wav2vec2_conformer.inference.exported_ctc import ExportedCtc
+from wav2vec2_conformer.inference.exported_folder import open_graph
 from wav2vec2_conformer.inference.loading import load_ctc
+
+from .conftest import save_checkpoint
 
 
 @pytest.fixture
@@ -85,6 +91,72 @@ def test_an_int8_export_says_how_far_it_is_off(traced_before: Any, tmp_path: Pat
         load_ctc(tmp_path / "new", device="cpu", compute_type="bfloat16")
 
 
+def test_words_of_the_bundled_clips_are_counted_where_they_can_be_spelled(
+    traced_before: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(1).normal(0, 0.1, 24_000)
+    soundfile.write(tmp_path / "clip.wav", noise, 16_000)
+    monkeypatch.setattr(word_errors, "bundled_clips", lambda: [tmp_path / "clip.wav"])
+    for text, is_spelled in (("ABBA FADE", True), ("SIZE", False)):
+        line = {"audio_filepath": "clip.wav", "duration": 1.5, "text": text}
+        (tmp_path / "transcripts.jsonl").write_text(json.dumps(line) + "\n")
+        report = export_model(traced_before.checkpoint, tmp_path / "new", overwrite=True)
+        assert ("word_errors" in report) == is_spelled
+        if is_spelled:
+            errors = report["word_errors"]
+            assert errors["manifest"] is None
+            assert errors["num_utterances"] == 1
+            assert errors["torch_percent"] == errors["exported_percent"] > 0
+
+
+def test_a_runtime_that_gives_something_else_is_not_recorded(
+    traced_before: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    quantize_linear_layers(traced_before.folder / "model.onnx", tmp_path / "other.onnx")
+
+    def open_wrongly(path: Path, runtime: Any) -> Any:
+        return open_graph(tmp_path / "other.onnx" if runtime == "openvino" else path, runtime)
+
+    monkeypatch.setattr(model_export, "open_graph", open_wrongly)
+    steps: list[str] = []
+    report = export_model(traced_before.checkpoint, tmp_path / "new", on_step=steps.append)
+    assert list(report["runtimes"]) == ["onnx"]
+    assert "left out openvino, which differs by" in steps[-1]
+
+
+def test_a_runtime_that_cannot_run_the_graph_does_not_end_the_export(
+    traced_before: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    (tmp_path / "broken.onnx").write_text("no graph")
+
+    def open_broken(path: Path, runtime: Any) -> Any:
+        return open_graph(tmp_path / "broken.onnx" if runtime == "openvino" else path, runtime)
+
+    monkeypatch.setattr(model_export, "open_graph", open_broken)
+    steps: list[str] = []
+    report = export_model(traced_before.checkpoint, tmp_path / "new", on_step=steps.append)
+    assert list(report["runtimes"]) == ["onnx"]
+    assert "left out openvino, which cannot run it" in steps[-1]
+
+
+def test_the_fastest_of_weights_and_graph_is_loaded_where_it_does_what_is_asked(
+    traced_before: Any, tmp_path: Path
+) -> None:
+    for file in (*traced_before.folder.iterdir(), *traced_before.checkpoint.iterdir()):
+        shutil.copyfile(file, tmp_path / file.name)
+    report = json.loads((tmp_path / "report.json").read_text())
+    for beside in report["runtimes"].values():
+        beside["exported_s"] = beside["torch_s"] / 2
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    assert isinstance(load_ctc(tmp_path, device="cpu", compute_type="float32")[0], ExportedCtc)
+    asked: Any
+    for asked in ({"compute_type": "bfloat16"}, {"compute_type": "float32", "runtime": "torch"}):
+        model, _ = load_ctc(tmp_path, device="cpu", **asked)
+        assert not isinstance(model, ExportedCtc)
+
+
 @pytest.mark.usefixtures("traced_before")
 def test_a_graph_that_differs_is_not_written(other_checkpoint: Path, tmp_path: Path) -> None:
     """The graph that `traced_before` hands out is of another model than this one."""
@@ -102,6 +174,10 @@ def test_an_older_export_is_replaced_on_demand_only(traced_before: Any, tmp_path
     assert not (folder / "model.onnx").exists()
     with pytest.raises(InputError, match="is no export of this command"):
         export_model(traced_before.checkpoint, traced_before.checkpoint, overwrite=True)
+    (folder / "model.safetensors").touch()  # a checkpoint with an export's files beside it
+    with pytest.raises(InputError, match="is no export of this command"):
+        export_model(traced_before.checkpoint, folder, overwrite=True)
+    assert (folder / "model.safetensors").exists()
 
 
 @pytest.mark.parametrize(
@@ -110,7 +186,7 @@ def test_an_older_export_is_replaced_on_demand_only(traced_before: Any, tmp_path
         ({"to": "tflite"}, "to must be one of onnx, openvino"),
         ({"layout": "kaldi"}, "layout must be one of transformers"),
         ({"head": "speaker"}, "head must be one of ctc"),
-        ({"to": "openvino", "int8": True}, "int8 is for ONNX Runtime"),
+        ({"to": "openvino", "int8": True}, "int8 is for ONNX files"),
         ({"to": "openvino", "layout": "onnx-asr"}, "onnx-asr runs ONNX files"),
         ({"speech": "manifest.jsonl", "layout": "onnx-asr"}, "word error rates need a CTC head"),
     ],
@@ -128,12 +204,23 @@ def test_a_head_that_is_not_there_is_refused(traced_before: Any, tmp_path: Path)
         export_model(traced_before.checkpoint, tmp_path / "new", head="xvector")
 
 
+def test_a_pre_trained_checkpoint_gives_features(tmp_path: Path) -> None:
+    values = {"codevector_dim": 8, "num_codevectors_per_group": 4, "proj_codevector_dim": 8}
+    save_checkpoint("ForPreTraining", tmp_path, **values)
+    assert load_head(tmp_path).name == "features"
+
+
 def test_a_missing_package_is_named_before_the_model_is_loaded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(onnx_writing, "find_spec", lambda name: None if name == "onnx" else name)
     with pytest.raises(MissingExtraError, match=r"exporting a model needs the package onnx\b"):
         export_model(tmp_path / "no-such-model", tmp_path / "new")
+    monkeypatch.setattr(
+        onnx_writing, "find_spec", lambda name: None if name == "openvino" else name
+    )
+    with pytest.raises(MissingExtraError, match="exporting to OpenVINO needs the package openvino"):
+        export_model(tmp_path / "no-such-model", tmp_path / "new", to="openvino")
 
 
 @pytest.mark.parametrize(
