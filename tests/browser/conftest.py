@@ -20,7 +20,7 @@ RATE_HZ = 16_000
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     settings = ServerSettings(port=0, device="cpu", classification_model="none", num_decoders=1)
     with serve_in_thread(settings) as address:
@@ -36,7 +36,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(speech: Path) -> Iterator[Any]:
     """Chromium; its microphone hears the speech, again and again with a pause.
 
@@ -71,7 +71,7 @@ def browser(speech: Path) -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def open_page(browser: Any, address: str) -> Callable[[], AbstractContextManager[Any]]:
     """Open the page; whatever it logs as an error, or asks of another host, is a failure."""
 
