@@ -1,11 +1,12 @@
 """`wav2vec2-conformer convert`: every way there and back, and what it refuses."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from wav2vec2_conformer.checkpoints.bundled import bundled_checkpoint_path, bundled_clips
 
@@ -145,3 +146,35 @@ def test_several_dictionaries_need_a_clip(run: Command, fairseq_file: Path, tmp_
     )
     assert code == 2
     assert "--try-dictionaries" in err
+
+
+def test_the_mean_of_checkpoints_is_written(run: Command, checkpoint: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(checkpoint, moved)
+    weights = load_file(moved / "model.safetensors")
+    weights["lm_head.bias"] += 1
+    save_file(weights, moved / "model.safetensors", metadata={"format": "pt"})
+    others = ("--average", moved, "--average", checkpoint, "--average", checkpoint)
+    code, out, err = run("convert", checkpoint, tmp_path / "mean", *others)
+    assert (code, out) == (0, f"{tmp_path / 'mean'}\n"), err
+    assert "the mean of 4 checkpoints" in err
+    mean = load_file(tmp_path / "mean" / "model.safetensors")["lm_head.bias"]
+    torch.testing.assert_close(mean, weights["lm_head.bias"] - 0.75)
+
+
+def test_checkpoints_of_other_models_have_no_mean(
+    run: Command, checkpoint: Path, tmp_path: Path
+) -> None:
+    bundled = bundled_checkpoint_path()
+    code, out, err = run("convert", checkpoint, tmp_path / "mean", "--average", bundled)
+    assert (code, out) == (1, "")
+    assert "cannot be averaged: their settings differ" in err
+    assert not (tmp_path / "mean").exists()
+
+
+def test_an_averaged_checkpoint_is_not_replaced(run: Command, checkpoint: Path) -> None:
+    code, _, err = run(
+        "convert", bundled_checkpoint_path(), checkpoint, "--average", checkpoint, "--overwrite"
+    )
+    assert code == 2
+    assert "in the source" in " ".join(err.replace("│", " ").split())

@@ -1,7 +1,7 @@
 """`wav2vec2-conformer convert`: checkpoints from one format to another."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -24,6 +24,14 @@ def convert(
     ],
     *,
     to: Annotated[Target, Option(help="Format to write.")] = "transformers",
+    average: Annotated[
+        list[Path] | None,
+        Option(
+            metavar="CHECKPOINT",
+            help="Another checkpoint of the same run: the mean of it and SOURCE is written. May "
+            "be given several times.",
+        ),
+    ] = None,
     dictionary: Annotated[
         list[Path] | None,
         Option(
@@ -74,11 +82,8 @@ def convert(
             "several need --try-dictionaries CLIP, which finds the right one.",
             param_hint="--dictionary",
         )
-    if compute_type is not None and to != "transformers":
-        raise typer.BadParameter(
-            f"{compute_type} is a form of --to transformers alone.", param_hint="--compute-type"
-        )
-    _check_output(source, output, to, overwrite=overwrite)
+    _check_form(to, compute_type)
+    _check_output([source, *(average or [])], output, to, overwrite=overwrite)
     report = _Steps(is_shown=not quiet)
     report.begin(f"reading {source}")
     from wav2vec2_conformer.checkpoints.equality import check_equality
@@ -99,6 +104,9 @@ def convert(
     checkpoint.require_complete(strict=strict)
     if strict:
         _require_vocabulary(checkpoint)
+    if average:
+        others = (read_checkpoint(place, dictionary=given, config=config) for place in average)
+        checkpoint = _average(checkpoint, others, report)
     notes = [*checkpoint.problems(), *checkpoint.notes]
     if to == "transformers":
         notes += limits_in_transformers(checkpoint.config)
@@ -154,7 +162,14 @@ class _Steps:
             typer.echo(line, err=True)
 
 
-def _check_output(source: Path, output: Path, to: Target, *, overwrite: bool) -> None:
+def _check_form(to: Target, compute_type: str | None) -> None:
+    if compute_type is not None and to != "transformers":
+        raise typer.BadParameter(
+            f"{compute_type} is a form of --to transformers alone.", param_hint="--compute-type"
+        )
+
+
+def _check_output(sources: Sequence[Path], output: Path, to: Target, *, overwrite: bool) -> None:
     if output.exists() and not overwrite:
         raise typer.BadParameter(f"{output} exists; --overwrite replaces it.", param_hint="OUTPUT")
     if output.exists() and not _is_replaceable(output, to):
@@ -162,11 +177,13 @@ def _check_output(source: Path, output: Path, to: Target, *, overwrite: bool) ->
         raise typer.BadParameter(
             f"{output} is not {expected}, and is not replaced.", param_hint="OUTPUT"
         )
-    inner, outer = output.resolve(), source.resolve()
-    if outer == inner or outer in inner.parents or inner in outer.parents:
-        raise typer.BadParameter(
-            f"{output} is, holds or lies in the source; name another place.", param_hint="OUTPUT"
-        )
+    inner = output.resolve()
+    for outer in (source.resolve() for source in sources):
+        if outer == inner or outer in inner.parents or inner in outer.parents:
+            raise typer.BadParameter(
+                f"{output} is, holds or lies in the source; name another place.",
+                param_hint="OUTPUT",
+            )
 
 
 def _is_replaceable(output: Path, to: Target) -> bool:
@@ -176,6 +193,19 @@ def _is_replaceable(output: Path, to: Target) -> bool:
     entries = list(output.iterdir())
     is_model = (output / "config.json").is_file() and all(entry.is_file() for entry in entries)
     return is_model or not entries
+
+
+def _average(first: "Checkpoint", others: Iterator["Checkpoint"], report: _Steps) -> "Checkpoint":
+    """Return the mean of the checkpoint and others, which are read one by one."""
+    from wav2vec2_conformer.checkpoints.averaging import average_checkpoints
+
+    def read() -> Iterator["Checkpoint"]:
+        yield first
+        for other in others:
+            report.begin(f"averaging with {other.path}")
+            yield other
+
+    return average_checkpoints(read())
 
 
 def _require_vocabulary(checkpoint: "Checkpoint") -> None:
