@@ -1,7 +1,8 @@
 """Write the model that pre-training starts from: random, but for its convolutions and codes.
 
-    python recipes/pretraining-small/initialize.py MANIFEST OUTPUT_FOLDER
+    python recipes/pretraining-small/initialize.py MANIFEST OUTPUT_FOLDER [CONFIG]
 
+CONFIG is `config.json` beside this file by default, or another with two convolutions.
 The first convolution is the filter bank of `recipes/tiny-en`. The second adds up the four phases
 of each band over its kernel, which gives the band's energy, its rise or fall, and its difference
 to a band further up. So a frame's features say from the start what it sounds like and not where
@@ -76,18 +77,19 @@ def choose_nearest_centre(
     print(f"perplexity {perplexity:.0f}; {same:.0%} of neighbours have equal codes")  # noqa: T201
 
 
-def main(manifest: Path, output: Path) -> None:
+def main(manifest: Path, output: Path, config_path: Path = HERE / "config.json") -> None:
     """Build the model and save it with its feature extractor."""
     mel_filters = runpy.run_path(str(HERE.parent / "tiny-en" / "initialize.py"))["mel_filters"]
     torch.manual_seed(0)
-    config = Wav2Vec2ConformerConfig.from_json_file(HERE / "config.json")
+    config = Wav2Vec2ConformerConfig.from_json_file(config_path)
     model = Wav2Vec2ConformerForPreTraining(config)
     first, second = (layer.conv for layer in model.wav2vec2_conformer.feature_extractor.conv_layers)
     with torch.no_grad():
         first.weight.copy_(torch.from_numpy(mel_filters(*first.weight.shape[::2])))
         second.weight.copy_(band_filters(*second.weight.shape))
         for convolution in (first, second):
-            convolution.bias.zero_()
+            if convolution.bias is not None:
+                convolution.bias.zero_()
     extractor = Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)
     choose_nearest_centre(model.eval(), extractor, manifest)
     model.save_pretrained(output)
@@ -95,4 +97,4 @@ def main(manifest: Path, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

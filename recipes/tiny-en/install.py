@@ -1,38 +1,32 @@
-"""Put a trained model into the package in place of the bundled one.
+"""Put a trained model into the package in place of the bundled one, in 16 bits.
 
-    python recipes/tiny-en/install.py FINAL_FOLDER
+    python recipes/tiny-en/install.py MODEL_FOLDER
 
 The card and the language model stay as they are. What the card says, the language model's weights
 and the heads hang on the weights: the recipe's page says what comes next.
 """
 
-import shutil
 import sys
+import tempfile
 from pathlib import Path
 
-from safetensors import safe_open
+import torch
 
+from wav2vec2_conformer import Wav2Vec2ConformerForCTC
 from wav2vec2_conformer.checkpoints.bundled import bundled_checkpoint_path
+from wav2vec2_conformer.checkpoints.processor import load_processor
+from wav2vec2_conformer.training.model_folder import save_model_folder
 
-WEIGHTS = "model.safetensors"
-COPIED = ("config.json", "preprocessor_config.json", "tokenizer_config.json", "vocab.json", WEIGHTS)
 
-
-def main(final: Path, bundled: Path) -> None:
-    """Copy the weights and what belongs to them."""
-    missing = [name for name in COPIED if not (final / name).is_file()]
-    if missing:
-        sys.exit(f"{final} lacks {', '.join(missing)}; name a folder `final` of `finetune`")
-    with safe_open(final / WEIGHTS, "pt") as weights:
-        dtype = weights.get_slice("lm_head.weight").get_dtype()
-    if dtype != "F16":
-        sys.exit(
-            f"{final} holds {dtype}, and the package float16: train with `save_dtype: float16`"
-        )
-    for name in COPIED:
-        # Not `copy`: finetune's weights may be for its user's eyes only.
-        shutil.copyfile(final / name, bundled / f"{name}.part")
-        (bundled / f"{name}.part").replace(bundled / name)
+def main(trained: Path, bundled: Path) -> None:
+    """Write weights, configuration and vocabulary."""
+    model = Wav2Vec2ConformerForCTC.from_pretrained(trained, dtype=torch.float32)
+    # Beside the others, so that each takes its place at once.
+    with tempfile.TemporaryDirectory(dir=bundled) as folder:
+        written = save_model_folder(model, load_processor(trained), Path(folder) / "new", "float16")
+        for path in written.iterdir():
+            path.chmod(0o644)  # finetune's may be for its user's eyes only
+            path.replace(bundled / path.name)
     sys.stdout.write(f"{bundled}\n")
 
 

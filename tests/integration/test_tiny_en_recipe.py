@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from wav2vec2_conformer.checkpoints.bundled import bundled_checkpoint_path
+from wav2vec2_conformer.checkpoints.bundled import bundled_checkpoint_path, bundled_clips
 from wav2vec2_conformer.cli.main import app
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "tiny-en"
@@ -52,6 +52,10 @@ def write_rows(path: Path, rows: list[dict[str, object]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
+def transcribe(model: Path) -> str:
+    return run_command("transcribe", "-m", model, bundled_clips()[0])
+
+
 def run_script(monkeypatch: pytest.MonkeyPatch, name: str, *arguments: str | Path) -> None:
     monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
     monkeypatch.syspath_prepend(RECIPE)
@@ -83,7 +87,16 @@ def test_the_recipe_goes_from_manifests_to_a_measured_model(
         *("finetune", "--recipe", RECIPE / "all-voices.yaml", "eval_steps=1", *short),
         f"model={runs}/two-voices/final",
     )
-    model = runs / "all-voices" / "final"
+    synthetic = [json.loads(line) | {"speaker": "synthetic-flite"} for line in train.splitlines()]
+    (runs / "synthetic").mkdir()
+    write_rows(runs / "synthetic" / "synthetic.jsonl", synthetic)
+    long = [*short[1:], "max_steps=2", "save_steps=1", "eval_steps=2"]
+    run_command(
+        *("finetune", "--recipe", RECIPE / "long.yaml", f"model={runs}/all-voices/final", *long)
+    )
+    model = runs / "mean"
+    kept = [runs / "long" / f"checkpoint-{step}" for step in (1, 2)]
+    run_command("convert", kept[0], model, "--average", kept[1])
 
     run_script(monkeypatch, "sentences.py", speech / "text.txt.gz", runs / "sentences.txt")
     assert "NEVER" not in (runs / "sentences.txt").read_text()
@@ -120,26 +133,22 @@ def test_the_card_gets_the_new_figures() -> None:
     measure["replace_table"](card.read_text(encoding="utf-8"), head)  # it has one such table
 
 
-def test_a_trained_model_takes_the_place_of_the_bundled_one(tmp_path: Path) -> None:
+def test_a_trained_model_takes_the_place_of_the_bundled_one(
+    checkpoint: Path, tmp_path: Path
+) -> None:
     install = runpy.run_path(str(RECIPE / "install.py"))["main"]
-    final, bundled = tmp_path / "final", tmp_path / "bundled"
-    final.mkdir()
+    bundled = tmp_path / "bundled"
     bundled.mkdir()
     (bundled / "README.md").write_text("the card")
-    (final / "README.md").write_text("of the run")
-    save_file({"lm_head.weight": torch.ones(3, 2)}, final / "model.safetensors")
-    with pytest.raises(SystemExit, match=r"lacks config\.json, preprocessor_config\.json"):
-        install(final, bundled)
+    (bundled / "config.json").write_text("the old one")
+    install(checkpoint, bundled)
     names = ["config.json", "preprocessor_config.json", "tokenizer_config.json", "vocab.json"]
-    for name in names:
-        (final / name).write_text(name)
-    with pytest.raises(SystemExit, match="holds F32"):
-        install(final, bundled)
-    assert [path.name for path in bundled.iterdir()] == ["README.md"]
-
-    save_file({"lm_head.weight": torch.ones(3, 2).half()}, final / "model.safetensors")
-    install(final, bundled)
-    names.append("model.safetensors")
-    assert {path.name for path in bundled.iterdir()} == {"README.md", *names}
+    assert {path.name for path in bundled.iterdir()} == {"README.md", "model.safetensors", *names}
     assert (bundled / "README.md").read_text() == "the card"
-    assert all((bundled / name).read_bytes() == (final / name).read_bytes() for name in names)
+    trained, installed = (load_file(f / "model.safetensors") for f in (checkpoint, bundled))
+    assert installed["lm_head.weight"].dtype == torch.float16
+    assert all(
+        torch.allclose(trained[name].float(), installed[name].float(), 1e-3, 1e-6)
+        for name in trained.keys() | installed.keys()
+    )
+    assert len(transcribe(bundled)) == pytest.approx(len(transcribe(checkpoint)), rel=0.1)
