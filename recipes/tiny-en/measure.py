@@ -114,12 +114,13 @@ def evaluate(manifest: Path, model: Path, folder: Path, flags: list[str]) -> dic
 def describe(figures: dict, condition: str) -> str:
     """Say how much speech there is, and how it sounds."""
     hours = figures["systems"][0]["speed"]["audio_s"] / 3600
-    speakers = figures["num_resampled"]
+    rows = Path(figures["manifest"]).read_text(encoding="utf-8").splitlines()
+    speakers = len({json.loads(row)["speaker"] for row in rows})
     return f"{figures['num_utterances']} clips, {speakers} speakers, {hours:.1f} h, {condition}"
 
 
 def rates(figures: dict) -> list[str]:
-    """Return both error rates with the intervals of their bootstrap over speakers."""
+    """Return both error rates with their intervals (speakers are drawn; of few, utterances)."""
     system = figures["systems"][0]
     return [
         f"{rate['rate']:.1%} ({rate['low']:.1%} to {rate['high']:.1%})"

@@ -24,7 +24,7 @@ VoiceLayer = Annotated[
     str | None,
     typer.Option(
         help="Layer whose mean is the voice.",
-        show_default="verification.json's, or the speaker head, or a quarter of the depth",
+        show_default="verification.json's, or the speaker head, or an eighth of the depth",
     ),
 ]
 _NUM_COMPARED = 2
