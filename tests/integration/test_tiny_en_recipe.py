@@ -116,7 +116,7 @@ def test_the_recipe_goes_from_manifests_to_a_measured_model(
     assert 10 * np.log10((clean**2).mean() / (noise**2).mean()) == pytest.approx(10, abs=0.5)
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
     figures = measure["evaluate"](noisy, model, tmp_path / "measured", ["--greedy"])
-    assert measure["describe"](figures, "noise") == "2 clips, 2 speakers, 0.0 h, noise"
+    assert measure["describe"](figures, "noise") == "2 clips, 1 speakers, 0.0 h, noise"
     assert len(measure["rates"](figures)) == 2
     assert "utterances" in capsys.readouterr().out
 
