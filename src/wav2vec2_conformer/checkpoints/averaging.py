@@ -73,7 +73,7 @@ def _require_same_model(first: Checkpoint, other: Checkpoint) -> None:
         why = f"one is a {first.model_class.__name__}, one a {other.model_class.__name__}"
     elif differing:
         why = f"their settings differ: {', '.join(differing)}"
-    elif first.vocabulary != other.vocabulary:
+    elif other.vocabulary not in (None, first.vocabulary):
         why = "their vocabularies differ"
     else:
         shapes = [{n: t.shape for n, t in c.tensors.items()} for c in (first, other)]

@@ -92,6 +92,13 @@ def test_other_models_are_refused(change: Callable[[Checkpoint], None], told: st
         average_checkpoints([checkpoint(1), other])
 
 
+def test_a_dictionary_found_for_the_first_one_is_that_of_all() -> None:
+    first = checkpoint(1)
+    relabel(first)
+    averaged = average_checkpoints([first, checkpoint(2)])
+    assert averaged.vocabulary == first.vocabulary
+
+
 def test_where_it_is_from_makes_no_difference() -> None:
     other = checkpoint(2)
     other.config._name_or_path = "elsewhere"
