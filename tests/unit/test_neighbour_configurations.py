@@ -84,5 +84,5 @@ def test_models_are_built_of_their_own_configuration():
         ConfigurationError, match=r"takes a Wav2Vec2ConformerConfig, got a Wav2Vec2"
     ):
         Wav2Vec2ConformerForCTC(Wav2Vec2Config())
-    with pytest.raises(CheckpointError, match="'hubert', not 'wav2vec2-conformer', 'wav2vec2'"):
+    with pytest.raises(CheckpointError, match="'hubert', not 'wav2vec2', 'wav2vec2-bert'"):
         Wav2Vec2ConformerForCTC.class_for("hubert")

@@ -116,7 +116,8 @@ class Wav2Vec2ConformerPreTrainedModel(PreTrainedModel, Network):
         for candidate in candidates:
             if candidate.config_class.model_type == model_type:
                 return candidate
-        known = ", ".join(repr(candidate.config_class.model_type) for candidate in candidates)
+        types = sorted(candidate.config_class.model_type for candidate in candidates)
+        known = ", ".join(map(repr, types))
         raise CheckpointError(
             f"this checkpoint is of the architecture {model_type!r}, not {known}. Load it with "
             "the model class of that architecture"
