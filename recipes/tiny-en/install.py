@@ -20,6 +20,8 @@ from wav2vec2_conformer.training.model_folder import save_model_folder
 
 def main(trained: Path, bundled: Path) -> None:
     """Write weights, configuration and vocabulary."""
+    if not (trained / "config.json").is_file():
+        sys.exit(f"{trained} is no model's folder; name a folder `final` or one of `convert`")
     model = Wav2Vec2ConformerForCTC.from_pretrained(trained, dtype=torch.float32)
     # Beside the others, so that each takes its place at once.
     with tempfile.TemporaryDirectory(dir=bundled) as folder:

@@ -141,6 +141,8 @@ def test_a_trained_model_takes_the_place_of_the_bundled_one(
     bundled.mkdir()
     (bundled / "README.md").write_text("the card")
     (bundled / "config.json").write_text("the old one")
+    with pytest.raises(SystemExit, match="nowhere is no model's folder"):
+        install(tmp_path / "nowhere", bundled)
     install(checkpoint, bundled)
     names = ["config.json", "preprocessor_config.json", "tokenizer_config.json", "vocab.json"]
     assert {path.name for path in bundled.iterdir()} == {"README.md", "model.safetensors", *names}

@@ -81,8 +81,8 @@ def differing(first, second):
 def resume_elsewhere(folder):
     """Go on with two workers by the command, in a process of its own.
 
-    The tests' process has threads of Ray, of servers and of other runtimes, with which workers
-    are not forked safely.
+    Workers forked from the tests' own process, after thousands of other tests in it, took it down
+    now and then; why is not known.
     """
     command = [sys.executable, "-c", "from wav2vec2_conformer.cli.main import run; run()"]
     recipe = folder.with_name("whole") / "recipe.yaml"

@@ -13,13 +13,13 @@ from wav2vec2_conformer.checkpoints.checkpoint import Checkpoint
 from wav2vec2_conformer.errors import CheckpointError
 
 
-def checkpoint(weight: float, *, number: int = 0, name: str = "weight") -> Checkpoint:
+def checkpoint(weight: float, *, number: int = 0) -> Checkpoint:
     return Checkpoint(
         path=Path(f"checkpoint-{weight:g}"),
         source_format="transformers",
         model_class=Wav2Vec2ConformerModel,
         config=Wav2Vec2ConformerConfig(),
-        tensors={name: torch.full((2,), float(weight)), "count": torch.tensor(number)},
+        tensors={"weight": torch.full((2,), float(weight)), "count": torch.tensor(number)},
         do_normalize=True,
     )
 
