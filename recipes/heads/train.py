@@ -112,9 +112,9 @@ def train_diarization(speech: Path, work: Path, minutes: float | None) -> tuple[
     """Train the head for who speaks when; return its folder and what was measured."""
     rows, held_out = split_voices(speech)
     train = mix(rows, work / "train", MIXTURES, num_mixtures=160, seed=0)
-    tuning = mix(held_out, work / "tuning", MIXTURES, num_mixtures=20, seed=1)
+    tuning = mix(held_out, work / "tuning", MIXTURES, num_mixtures=80, seed=1)
     test_rows = read_rows(speech, [TEST_SET])
-    test = mix(test_rows, work / "test", MIXTURES, num_mixtures=40, seed=2)
+    test = mix(test_rows, work / "test", MIXTURES, num_mixtures=80, seed=2)
     final = finetune(
         FinetuneSettings(
             **COMMON,
