@@ -33,8 +33,8 @@ def main(runs: list[Path], output: Path) -> None:
     loss.set(title="training loss of a letter", xlabel="hours of audio heard")
     rates.set(title="held-out speakers, greedy", xlabel="hours of audio heard", ylim=(0, None))
     rates.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
-    for axes in (loss, rates):
-        axes.legend()
+    loss.legend()
+    rates.legend(loc="center", ncols=2, fontsize="small")  # between words and characters
     figure.savefig(output, dpi=100)
 
 

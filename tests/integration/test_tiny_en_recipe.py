@@ -62,6 +62,18 @@ def run_script(monkeypatch: pytest.MonkeyPatch, name: str, *arguments: str | Pat
     runpy.run_path(str(RECIPE / name), run_name="__main__")
 
 
+def check_pieces(pieces: Path, train: str) -> None:
+    """See that each piece is a few of its utterance's words, from within its audio."""
+    whole = {row["audio_filepath"]: row for row in map(json.loads, train.splitlines())}
+    rows = [json.loads(line) for line in pieces.read_text().splitlines()]
+    assert rows
+    for row in rows:
+        utterance = whole[row["audio_filepath"]]
+        assert f" {row['text']} " in f" {utterance['text']} "
+        assert 0 <= row["offset"] <= row["offset"] + row["duration"] <= utterance["duration"]
+        assert row["speaker"] == utterance["speaker"]
+
+
 def run_command(*arguments: str | Path) -> str:
     result = CliRunner().invoke(app, [*map(str, arguments)])
     assert result.exit_code == 0, f"{result.output}\n{result.exception!r}"
@@ -97,6 +109,12 @@ def test_the_recipe_goes_from_manifests_to_a_measured_model(
     model = runs / "mean"
     kept = [runs / "long" / f"checkpoint-{step}" for step in (1, 2)]
     run_command("convert", kept[0], model, "--average", kept[1])
+    pieces = runs / "short.jsonl"
+    run_script(monkeypatch, "short_pieces.py", runs / "train.jsonl", pieces, "--model", model)
+    check_pieces(pieces, train)
+    run_command(
+        *("finetune", "--recipe", RECIPE / "with-pieces.yaml", f"model={model}", *short),
+    )
 
     run_script(monkeypatch, "sentences.py", speech / "text.txt.gz", runs / "sentences.txt")
     assert "NEVER" not in (runs / "sentences.txt").read_text()
