@@ -185,3 +185,11 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def pytest_make_parametrize_id(val: object) -> str | None:
     """Name bytes by their number: archives hold the time, and workers must agree on names."""
     return f"{len(val)}-bytes" if isinstance(val, bytes) else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Say how a test process ended that vanished: by itself, or by which signal."""
+    if error is not None:
+        code = node.gateway._io.popen.wait(timeout=30)
+        sys.stderr.write(f"\n{node.gateway.id} ended with {code} (below 0: by that signal)\n")
