@@ -6,10 +6,7 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -78,32 +75,20 @@ def differing(first, second):
     return [name for name in first if not first[name].equal(second[name])]
 
 
-def resume_elsewhere(folder):
-    """Go on with two workers by the command, in a process of its own.
-
-    Workers forked from the tests' own process, after thousands of other tests in it, took it down
-    now and then; why is not known.
-    """
-    command = [sys.executable, "-c", "from wav2vec2_conformer.cli.main import run; run()"]
-    recipe = folder.with_name("whole") / "recipe.yaml"
-    flags = ["--output-dir", folder, "--num-workers", "2", "--resume"]
-    arguments = map(str, ("pretrain", "--recipe", recipe, *flags))
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return folder / "final"
-
-
-def test_resumed_is_uninterrupted_with_workers_or_without(train, tmp_path):
+def test_resumed_is_uninterrupted_with_workers_or_without(train, resume_elsewhere, tmp_path):
     """From the middle of an epoch, and, with audio decoded elsewhere, from the end of it."""
     whole = tmp_path / "whole"
     expected = load_file(train(whole, num_workers=0) / "model.safetensors")
-    for stop, resume in ((1, partial(train, num_workers=0, resume=True)), (3, resume_elsewhere)):
+    for stop, num_workers in ((1, 0), (3, 2)):
         resumed = tmp_path / f"resumed-{stop}"
         shutil.copytree(whole / f"checkpoint-{stop}", resumed / f"checkpoint-{stop}")
         at_stop = load_file(resumed / f"checkpoint-{stop}" / "model.safetensors")
         assert differing(at_stop, expected)
-        final = resume(resumed)
-        assert differing(load_file(final / "model.safetensors"), expected) == []
+        if num_workers:
+            resume_elsewhere("pretrain", resumed, num_workers)
+        else:
+            train(resumed, num_workers=0, resume=True)
+        assert differing(load_file(resumed / "final" / "model.safetensors"), expected) == []
         assert lines(resumed) == lines(whole)
     # What is finished is not repeated.
     shutil.rmtree(whole / "final")

@@ -4,8 +4,6 @@ import json
 import multiprocessing
 import random
 import shutil
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -81,20 +79,6 @@ def weights(folder):
     return load_file(folder / "model.safetensors")
 
 
-def resume_elsewhere(settings):
-    """Go on with one worker by the command, in a process of its own, as users do.
-
-    Workers forked from the tests' own process, after thousands of other tests in it, took it down
-    now and then; why is not known.
-    """
-    command = [sys.executable, "-c", "from wav2vec2_conformer.cli.main import run; run()"]
-    recipe = settings.output_dir.with_name("whole") / "recipe.yaml"
-    flags = ["--output-dir", settings.output_dir, "--num-workers", "1", "--resume"]
-    arguments = map(str, ("finetune", "--recipe", recipe, *flags))
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
 def assert_equal_to_the_bit(first, second):
     first, second = weights(first), weights(second)
     assert first.keys() == second.keys()
@@ -112,13 +96,13 @@ def assert_equal_to_the_bit(first, second):
     ],
     ids=lambda value: value["task"] if isinstance(value, dict) else str(value),
 )
-def test_resumed_run_equals_an_uninterrupted_one(settings, tmp_path, step, more):
+def test_resumed_run_equals_an_uninterrupted_one(settings, resume_elsewhere, tmp_path, step, more):
     settings = change(settings, valid=settings.train[0], eval_steps=3, **more)
     finetune(settings)
     resumed = tmp_path / "resumed"
     name = f"checkpoint-{step}"
     shutil.copytree(tmp_path / "whole" / name, resumed / name)
-    resume_elsewhere(change(settings, output_dir=resumed))
+    resume_elsewhere("finetune", resumed, 1)
 
     assert_equal_to_the_bit(tmp_path / "whole" / "final", resumed / "final")
     before, after = (weights(tmp_path / "whole" / n) for n in (name, "final"))
