@@ -148,7 +148,11 @@ def find_global(module: str, name: str) -> Constructor | str:
         return Constructor(
             f"{module}.{name}", lambda *arguments: InertObject(module, name, arguments)
         )
-    raise CheckpointError(
+    raise _refuse(module, name)
+
+
+def _refuse(module: str, name: str) -> CheckpointError:
+    return CheckpointError(
         f"the file asks for {module}.{name}, which no checkpoint needs. Nothing of it was run. "
         "Do not load it with other programs either, unless you trust its source"
     )
@@ -192,6 +196,20 @@ def _describe_tensor(
     return StoredTensor(storage, offset, tuple(shape), tuple(stride), dtype)
 
 
+def _name_member(owner: Any, name: Any) -> Any:
+    """Return the member of an enumeration of fairseq that Python 3.11.2 and its like wrote.
+
+    Others write the member's value where these write its name; in fairseq both are the same.
+    """
+    if not (
+        isinstance(owner, Constructor)
+        and owner.name.partition(".")[0] in _INERT_PACKAGES
+        and isinstance(name, str)
+    ):
+        raise _refuse("builtins", "getattr")
+    return owner.make(name)
+
+
 def _make_empty_dict() -> dict[Any, Any]:
     return {}
 
@@ -215,4 +233,5 @@ _KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
         for name in ("set", "frozenset", "list", "tuple")
     },
     **{(module, "dict"): _make_empty_dict for module in ("builtins", "__builtin__")},
+    **{(module, "getattr"): _name_member for module in ("builtins", "__builtin__")},
 }

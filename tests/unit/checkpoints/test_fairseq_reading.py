@@ -1,6 +1,7 @@
 """fairseq's and S3PRL's files: every variant is read, and every fault is named."""
 
 import re
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -105,11 +106,22 @@ def test_a_dictionary_of_another_size_is_refused(tmp_path: Path) -> None:
     assert re.search(message, checkpoint.notes[0])
 
 
-def test_enumerations_in_the_configuration_count_by_their_value(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "reduce",
+    [
+        lambda member, _: (type(member), (member.value,)),
+        lambda member, _: (getattr, (type(member), member.name)),  # Python 3.11.2
+    ],
+    ids=["by value", "by name"],
+)
+def test_enumerations_in_the_configuration_count_by_their_value(
+    tmp_path: Path, reduce: Callable[[Enum, int], object]
+) -> None:
     contents = pre_trained()
     with FakeFairseq() as fairseq:
         members = {"layer_norm": "layer_norm", "default": "default"}
         choice = Enum("ExtractorMode", members, module=fairseq.constants.__name__)
+        choice.__reduce_ex__ = reduce  # type: ignore[assignment,method-assign]
         fairseq.constants.ExtractorMode = choice  # type: ignore[attr-defined]
         contents["cfg"]["model"]["extractor_mode"] = choice.layer_norm  # type: ignore[attr-defined]
         path = save(contents, tmp_path / "a.pt")

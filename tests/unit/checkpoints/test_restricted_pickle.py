@@ -8,6 +8,7 @@ import struct
 import sys
 import time
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ HARMFUL = {
     "eval": Runs(builtins.eval, "open('harmed', 'w')"),
     "exec": Runs(builtins.exec, "open('harmed', 'w')"),
     "getattr": Runs(getattr, [], "append"),
+    "getattr of a class": Runs(getattr, OrderedDict, "fromkeys"),
     "import": Runs(__import__, "antigravity"),
     "open": Runs(open, "harmed", "w"),
     "nested": {"model": [{"a": (1, Runs(os.system, "touch harmed"))}]},
