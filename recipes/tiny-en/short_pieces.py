@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from wav2vec2_conformer.data.manifest import read_manifest
-from wav2vec2_conformer.errors import InputError
+from wav2vec2_conformer.errors import AudioError, InputError
 from wav2vec2_conformer.inference.aligner import Aligner
 
 SHARE_USED = 0.4
@@ -55,7 +55,7 @@ def main() -> None:
     for number, utterance in enumerate(utterances, 1):
         try:
             found = aligner.align(utterance.audio_path, utterance.text, star="none")
-        except InputError as error:
+        except (AudioError, InputError) as error:
             sys.stderr.write(f"{utterance.audio_path}: left out: {error}\n")
             continue
         for begin_s, end_s, text in cut(list(found.words), found.duration_s, rng):

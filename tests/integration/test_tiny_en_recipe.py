@@ -110,7 +110,11 @@ def test_the_recipe_goes_from_manifests_to_a_measured_model(
     kept = [runs / "long" / f"checkpoint-{step}" for step in (1, 2)]
     run_command("convert", kept[0], model, "--average", kept[1])
     pieces = runs / "short.jsonl"
-    run_script(monkeypatch, "short_pieces.py", runs / "train.jsonl", pieces, "--model", model)
+    rows = [json.loads(line) for line in train.splitlines()]
+    # A file that cannot be decoded leaves the others in.
+    (runs / "broken.wav").write_bytes(b"no audio")
+    write_rows(runs / "to-cut.jsonl", [rows[0] | {"audio_filepath": "broken.wav"}, *rows])
+    run_script(monkeypatch, "short_pieces.py", runs / "to-cut.jsonl", pieces, "--model", model)
     check_pieces(pieces, train)
     run_command(
         *("finetune", "--recipe", RECIPE / "with-pieces.yaml", f"model={model}", *short),

@@ -120,10 +120,9 @@ def build_arguments(settings: RunSettings, **more: Any) -> TrainingArguments:
 
 
 def has_fast_bfloat16() -> bool:
-    """Tell whether this processor multiplies bfloat16 at least as fast as float32.
+    """Tell whether oneDNN has products in bfloat16 for this processor.
 
-    oneDNN does on x86 from AVX-512 on, and on Arm with its extension for it. Elsewhere torch
-    falls back to loops: 0.9 GFLOP/s on an AVX2 core that does 52 in float32.
+    Elsewhere torch falls back to loops: 0.9 GFLOP/s on an AVX2 core that does 52 in float32.
     """
     if not torch.backends.mkldnn.is_available():
         return False
